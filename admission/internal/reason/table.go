@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package reason
+
+// Entry is one row of the table the documentation is made from.
+type Entry struct {
+	Code    Code   `json:"code"`
+	Meaning string `json:"meaning"`
+	Cure    string `json:"cure"`
+}
+
+// The codes. Their text is a promise: scripts and dashboards match on it.
+const (
+	// About policies and what a user wrote.
+	NoPolicy                 Code = "NO-POLICY"
+	NoMatchingPolicy         Code = "NO-MATCHING-POLICY"
+	PolicyInvalid            Code = "POLICY-INVALID"
+	ImageInvalid             Code = "IMAGE-INVALID"
+	Rejected                 Code = "REJECTED"
+	RequirementUnsupported   Code = "REQUIREMENT-UNSUPPORTED"
+	VulnerabilityUnsupported Code = "VULNERABILITY-UNSUPPORTED"
+	DigestConflict           Code = "DIGEST-CONFLICT"
+
+	// About trust data.
+	NotSigned            Code = "NOT-SIGNED"
+	NoTrustData          Code = "NO-TRUST-DATA"
+	NotSignedBySigner    Code = "NOT-SIGNED-BY-SIGNER"
+	SignerKeyMismatch    Code = "SIGNER-KEY-MISMATCH"
+	SignerDigestConflict Code = "SIGNER-DIGEST-CONFLICT"
+	DigestNotSigned      Code = "DIGEST-NOT-SIGNED"
+	TrustDataExpired     Code = "TRUST-DATA-EXPIRED"
+	TrustDataInvalid     Code = "TRUST-DATA-INVALID"
+	TrustDataRolledBack  Code = "TRUST-DATA-ROLLED-BACK"
+	RootChanged          Code = "ROOT-CHANGED"
+	PinsUnavailable      Code = "PINS-UNAVAILABLE"
+
+	// About the trust server.
+	TrustServerUnknown     Code = "TRUST-SERVER-UNKNOWN"
+	TrustServerUnreachable Code = "TRUST-SERVER-UNREACHABLE"
+	TrustServerTimeout     Code = "TRUST-SERVER-TIMEOUT"
+	TrustServerError       Code = "TRUST-SERVER-ERROR"
+	TrustServerCertificate Code = "TRUST-SERVER-CERTIFICATE"
+
+	// About Secrets.
+	SignerInvalid      Code = "SIGNER-INVALID"
+	SignerMissing      Code = "SIGNER-MISSING"
+	NoCredentials      Code = "NO-CREDENTIALS"
+	CredentialsRefused Code = "CREDENTIALS-REFUSED"
+	PullSecretInvalid  Code = "PULL-SECRET-INVALID"
+
+	// About the request and this server.
+	RequestInvalid  Code = "REQUEST-INVALID"
+	ObjectInvalid   Code = "OBJECT-INVALID"
+	TooManyImages   Code = "TOO-MANY-IMAGES"
+	Timeout         Code = "TIMEOUT"
+	KubernetesError Code = "KUBERNETES-ERROR"
+	NotReady        Code = "NOT-READY"
+	Internal        Code = "INTERNAL"
+)
+
+// Table returns every code with its meaning and cure, in the order of the
+// documentation. The caller owns the slice.
+func Table() []Entry { return append([]Entry(nil), table...) }
+
+// Lookup finds the entry of a code.
+func Lookup(code Code) (Entry, bool) {
+	for _, entry := range table {
+		if entry.Code == code {
+			return entry, true
+		}
+	}
+	return Entry{}, false
+}
+
+var table = []Entry{
+	{NoPolicy,
+		"Neither the namespace has an ImagePolicy nor the cluster a ClusterImagePolicy, and without a policy no image is admitted.",
+		"Create a policy with kubectl apply, or set trustServers or defaultPolicy in the chart's overrides and apply the application again."},
+	{NoMatchingPolicy,
+		"Policies exist, but none of their repository entries has a name that matches the image.",
+		"Add an entry whose name matches the image to the policies that count here: the ImagePolicies of the namespace if it has any, else the ClusterImagePolicies."},
+	{PolicyInvalid,
+		"The policy that would judge the image cannot be used as it is written, so the image is denied rather than admitted by accident.",
+		"Correct the policy the message names; portieris lint FILE says what is wrong with it."},
+	{ImageInvalid,
+		"The image reference of a container does not parse.",
+		"Correct the reference; it has the form [host[:port]/]name[:tag][@sha256:digest]."},
+	{Rejected,
+		"The policy entry that matches the image has the requirement reject.",
+		"Use another image, or ask whoever keeps the policy to admit this one."},
+	{RequirementUnsupported,
+		"The policy entry that matches the image asks for a kind of signature that this server does not verify.",
+		"Use policy.trust, or the requirements insecureAcceptAnything and reject, or point image.repository at IBM's image for the kinds only that supports."},
+	{VulnerabilityUnsupported,
+		"The policy entry asks for a vulnerability verdict of IBM's registry (policy.vulnerability.ICCRVA), which this server does not ask for.",
+		"Remove vulnerability from the entry, or point image.repository at IBM's own image, which supports it."},
+	{DigestConflict,
+		"The policy entry has several requirements and they vouch for different digests of the image.",
+		"Push the image once more and sign it with every method the entry asks for."},
+
+	{NotSigned,
+		"The trust server knows the repository, but its trust data has no released signature for this tag.",
+		"Sign the tag in the role targets or targets/releases and publish it, or use a tag that is signed."},
+	{NoTrustData,
+		"The trust server has no trust data for the repository.",
+		"Initialise trust for the repository and sign the tag, or check that the policy names the right trust server and the image the registry's external host and port."},
+	{NotSignedBySigner,
+		"A signer that the policy requires has not signed this tag.",
+		"Have the required signer sign the tag in its delegation role, or change signerSecrets in the policy."},
+	{SignerKeyMismatch,
+		"The public key in a signer Secret is not a key of that signer's role in the trust data.",
+		"Put the public key that the trust data has for the signer into the Secret, or add the signer's key to the trust data."},
+	{SignerDigestConflict,
+		"The signers that the policy requires vouch for different digests of the same tag.",
+		"Have every required signer sign the same image."},
+	{DigestNotSigned,
+		"The image is referenced by a digest that no released and required signature vouches for.",
+		"Use a digest that is signed, or sign this one under a tag."},
+	{TrustDataExpired,
+		"A role of the repository's trust data is past its expiry date.",
+		"Publish the repository's trust data again so that its roles are signed anew; for the timestamp role check the trust server and its clock."},
+	{TrustDataInvalid,
+		"The trust server's answer is not valid trust data for the repository: it does not parse, or its signatures do not verify.",
+		"Check that the policy's trust server is a Notary v1 server and that no proxy changes its answers; then look at the repository's trust data with notary list."},
+	{TrustDataRolledBack,
+		"The trust server offers trust data older than what it has offered before.",
+		"Restore the trust server's newest data. If it was restored from a backup on purpose, publish the repository once more."},
+	{RootChanged,
+		"The repository's root keys are not those that were seen first, and the old root has not signed the change: somebody initialised the repository anew, or takes its place.",
+		"If the change is known and right, remove the repository's pin from the ConfigMap portieris-trust-pins in the server's namespace as the message says; else treat it as an attack."},
+	{PinsUnavailable,
+		"The root keys of the repository are seen for the first time and could not be recorded or read, so nobody would notice a later change.",
+		"Check that the server may read and write the ConfigMap portieris-trust-pins in its namespace and that the Kubernetes API answers."},
+
+	{TrustServerUnknown,
+		"The policy entry requires trust but names no trust server, and none is known for the image's registry.",
+		"Set policy.trust.trustServer in the entry, or trustServers in the chart's overrides."},
+	{TrustServerUnreachable,
+		"No connection to the trust server or to its token service could be made.",
+		"Check the trust server's address, that it runs, and name resolution, proxy and firewall between the cluster and it."},
+	{TrustServerTimeout,
+		"The trust server or its token service did not answer within the time the request has.",
+		"Check the trust server's load and the network; raise webHooks.timeoutSeconds if it is merely far away."},
+	{TrustServerError,
+		"The trust server or its token service answered with an error.",
+		"Look into the trust server's log for the time of the request."},
+	{TrustServerCertificate,
+		"The certificate of the trust server or of its token service is not trusted, out of date, or made out for another name.",
+		"Give the certificate authority's certificate in trustedCA in the chart's overrides and apply again, or renew the server's certificate."},
+
+	{SignerInvalid,
+		"A signer Secret does not hold what it must: the keys name and publicKey, the latter a PEM public key or certificate.",
+		"Create the Secret again: kubectl create secret generic NAME --from-literal=name=SIGNER --from-file=publicKey=FILE."},
+	{SignerMissing,
+		"A signer Secret that the policy names does not exist in the workload's namespace.",
+		"Create the Secret in the workload's namespace: kubectl create secret generic NAME --from-literal=name=SIGNER --from-file=publicKey=FILE."},
+	{NoCredentials,
+		"The trust server wants credentials and neither the pod's nor its ServiceAccount's pull secrets have any for the image's registry.",
+		"Add a pull secret for the image's registry host, with the port if it has one, to imagePullSecrets of the pod or its ServiceAccount."},
+	{CredentialsRefused,
+		"The trust server or its token service refused every credential for the image's registry.",
+		"Check user name and password in the pull secret the message names and that the user may pull from the repository."},
+	{PullSecretInvalid,
+		"A pull secret is not of a type that holds registry credentials, or its content does not parse, and without it no credential works.",
+		"Create it again: kubectl create secret docker-registry NAME --docker-server=HOST[:PORT] --docker-username=USER --docker-password=PASSWORD."},
+
+	{RequestInvalid,
+		"The admission request is not an AdmissionReview of version v1, or too large.",
+		"Check that nothing but the Kubernetes API server calls /admit, and that the webhook asks for admissionReviewVersions v1."},
+	{ObjectInvalid,
+		"The object in the admission request cannot be read as the kind it claims to be.",
+		"Correct the object; kubectl apply --dry-run=server --validate=strict names the field."},
+	{TooManyImages,
+		"The object names more images than the server judges in one request.",
+		"Split the workload into several objects."},
+	{Timeout,
+		"The time the API server allows for the request passed before a decision was reached.",
+		"Try again; if it stays so, raise webHooks.timeoutSeconds and look at the server's metrics for the slow part."},
+	{KubernetesError,
+		"The Kubernetes API could not answer a question the decision depends on.",
+		"Check that the API server answers and that the server's ClusterRole is the chart's."},
+	{NotReady,
+		"The server has just started and has not read the policies yet.",
+		"Try again in a few seconds; if it stays so, check that the policy CRDs are installed and look at the server's log."},
+	{Internal,
+		"The server met an error it has no code for.",
+		"Look into the server's log for the time of the request and report what it says."},
+}
