@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+# Two commands matter: `make demo` and `make test`. `make` alone lists all.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := build/venv
+BIN := $(VENV)/bin
+TOOL := $(BIN)/portieris-app
+PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
+IS_ROOT := $(filter 0,$(shell id -u))
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GO_ROOMS := admission lab lab/notary
+TEST_ROOMS := tests/contract tests/chart tests/tarball tests/system tests/docs
+
+say = @printf '\n=== %s\n' "$(1)"
+
+.PHONY: help
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/ready: requirements.txt test-requirements.txt setup.cfg
+	$(call say,Python tools into $(VENV))
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { echo "python3-venv is missing: installing it"; apt-get install -y -qq --no-install-recommends python3-venv; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -q --disable-pip-version-check -r test-requirements.txt
+	@PBR_VERSION=$$(sed -n 's/^app_version: *"\(.*\)"/\1/p' stx-portieris-helm/files/metadata.yaml | tr - .) \
+	  $(BIN)/pip install -q --disable-pip-version-check --no-build-isolation -e .
+	@touch $@
+
+.PHONY: venv
+venv: $(VENV)/ready ## Make the Python environment of the tools and tests
+
+.PHONY: app
+app: venv ## Build the application tarball into dist/
+	@$(TOOL) build
+
+.PHONY: image
+image: venv ## Build the server's container image into dist/ (no container engine)
+	@$(TOOL) image
+
+.PHONY: demo
+demo: venv ## From this checkout to a denied and an admitted pod on a real node (root)
+	@$(TOOL) demo
+
+.PHONY: lab
+lab: venv ## Start the one-node platform and leave it running (root)
+	@$(TOOL) lab up
+
+.PHONY: clean-lab
+clean-lab: venv ## Stop the platform; leaves nothing behind
+	@$(TOOL) lab down
+
+.PHONY: bench
+bench: venv ## Measure the admission server (ratios within one run)
+	@$(MAKE) -C bench
+
+.PHONY: lint
+lint: venv ## Formatters and linters of every room
+	$(call say,flake8 and doc8)
+	@$(BIN)/flake8
+	@$(BIN)/doc8 -q doc/source README.rst lab/README.rst
+	$(call say,yamllint and helm lint)
+	@$(BIN)/yamllint -s .
+	$(call say,gofmt$(comma) go vet$(comma) staticcheck)
+	@test -z "$$(gofmt -l $(GO_ROOMS))" || { gofmt -l $(GO_ROOMS); echo "gofmt -w the files above"; exit 1; }
+	@$(call analyse,admission,./...)
+	@$(call analyse,lab/notary,./...)
+	@$(call analyse,lab,./cmd/labnode/... ./internal/...)
+
+comma := ,
+# The lab's other commands only link Kubernetes: analysing that takes minutes.
+analyse = cd $(1) && go vet $(2) && go run $(STATICCHECK) $(2)
+
+.PHONY: test
+test: lint test-server test-python test-platform ## All tests (the platform's need root)
+	$(call say,all suites ended well)
+
+.PHONY: test-server
+test-server: ## The admission server and the trust server of the lab (Go, race detector)
+	$(call say,Go tests)
+	@cd lab/notary && go test ./...
+	@cd admission && go test -race ./...
+
+.PHONY: test-python
+test-python: venv ## Plugin on every Python, chart, tarball, sysinv stand-in, docs
+	$(call say,plugin on every Python found)
+	@$(BIN)/python tests/contract/run_plugin_tests.py
+	$(call say,contract$(comma) chart$(comma) tarball$(comma) sysinv stand-in$(comma) docs)
+	@$(PYTEST) $(TEST_ROOMS)
+
+.PHONY: test-platform
+ifeq ($(IS_ROOT),0)
+test-platform: venv ## The whole path on a real node (root)
+	$(call say,the real node: lab and end-to-end tests)
+	@$(PYTEST) -s tests/lab tests/e2e
+else
+test-platform:
+	@echo "skipped: tests/lab and tests/e2e start a real node and need root (sudo make test)"
+endif
