@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What upload, overrides and apply do."""
+
+import json
+
+from tests.e2e.conftest import DENIAL
+from tests.e2e.conftest import pod
+
+
+def test_application_is_listed_as_applied(application):
+    listed = json.loads(application.system(
+        'application-list', '--format', 'json'))
+    assert [(app['application'], app['status']) for app in listed] == \
+        [('portieris', 'applied')]
+
+
+def test_server_runs_from_the_platform_registry(application):
+    deployment = application.get(
+        'deployment', 'portieris-portieris', 'portieris')
+    template = deployment['spec']['template']['spec']
+    assert [c['image'] for c in template['containers']] == \
+        ['registry.local:9001/docker.io/starlingx/portieris:2.0.1']
+    assert deployment['status']['availableReplicas'] == \
+        deployment['spec']['replicas'] == 1
+
+
+def test_webhook_trusts_the_certificate_that_is_served(application):
+    # Any review proves it: the API server refuses to talk otherwise.
+    webhook = json.loads(application.kubectl(
+        'get', 'mutatingwebhookconfiguration', 'image-admission-config',
+        '-o', 'json'))['webhooks'][0]
+    assert webhook['failurePolicy'] == 'Fail'
+    answer = application.tries(
+        'kubectl', 'run', 'probe', '-n', 'default', '--dry-run=server',
+        '--image', 'registry.local:9001/any/image:1')
+    assert answer.status == 0, answer
+
+
+def test_without_trust_servers_an_unsigned_image_is_admitted(
+        application, namespace):
+    unsigned = application.image()
+    answer = application.create(pod('free', namespace, unsigned))
+    assert answer.status == 0, answer
+    application.wait('pod/free', 'condition=Ready', namespace)
+
+
+def test_unknown_override_is_refused_with_the_nearest_key(application):
+    application.override(values={'trustServer': []})
+    try:
+        answer = application.tries('system', 'application-apply',
+                                   'portieris')
+    finally:
+        application.system('helm-override-delete', 'portieris', 'portieris',
+                           'portieris')
+    assert answer.status == 1
+    assert 'trustServer' in answer.text
+    assert '"trustServers"' in answer.text, answer
+
+
+def test_trust_server_without_scheme_is_refused_before_apply(application):
+    application.override(values={'trustServers': [
+        {'registry': 'registry.local:9001', 'url': 'notary.local:4443'}]})
+    try:
+        answer = application.tries('system', 'application-apply',
+                                   'portieris')
+    finally:
+        application.system('helm-override-delete', 'portieris', 'portieris',
+                           'portieris')
+    assert answer.status == 1
+    assert 'https://' in answer.text, answer
+
+
+def test_ca_bundle_that_is_no_pem_is_refused_before_apply(application):
+    application.override(values={'trustedCA': 'not a certificate'})
+    try:
+        answer = application.tries('system', 'application-apply',
+                                   'portieris')
+    finally:
+        application.system('helm-override-delete', 'portieris', 'portieris',
+                           'portieris')
+    assert answer.status == 1
+    assert 'PEM' in answer.text, answer
+
+
+def test_trust_server_override_takes_effect_after_apply(
+        protected, namespace):
+    answer = protected.create(pod('late', namespace, protected.image()))
+    assert answer.status == 1
+    assert DENIAL in answer.text, answer
