@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command portieris-image packs the admission server into a container image
+// without a container engine: one layer on nothing, as a tar that docker,
+// skopeo and containerd load. The same binary gives the same bytes.
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+// nobody is the user that needs no entry in a passwd file: the image has none.
+const nobody = "65532:65532"
+
+func main() {
+	binary := flag.String("binary", "", "static binary of the admission server")
+	reference := flag.String("reference", "", "name and tag of the image")
+	output := flag.String("output", "", "tar to write")
+	epoch := flag.Int64("epoch", 0, "date of everything in the image, seconds since 1970")
+	flag.Parse()
+	digest, err := pack(*binary, *reference, *output, time.Unix(*epoch, 0).UTC())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "portieris-image:", err)
+		os.Exit(1)
+	}
+	fmt.Println(digest)
+}
+
+// pack writes the image to output and returns the digest of its manifest.
+func pack(binary, reference, output string, when time.Time) (string, error) {
+	tag, err := name.NewTag(reference, name.StrictValidation)
+	if err != nil {
+		return "", fmt.Errorf("the image's name: %w", err)
+	}
+	program, err := os.ReadFile(binary)
+	if err != nil {
+		return "", fmt.Errorf("read the server: %w", err)
+	}
+	image, err := assemble(program, tag.TagStr(), when)
+	if err != nil {
+		return "", err
+	}
+	if err := tarball.WriteToFile(output, tag, image); err != nil {
+		return "", fmt.Errorf("write the image: %w", err)
+	}
+	digest, err := image.Digest()
+	return digest.String(), err
+}
+
+func assemble(program []byte, version string, when time.Time) (v1.Image, error) {
+	files, err := tree(program, when)
+	if err != nil {
+		return nil, fmt.Errorf("pack the layer: %w", err)
+	}
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(files)), nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the layer: %w", err)
+	}
+	image, err := mutate.Append(empty.Image, mutate.Addendum{
+		Layer:   layer,
+		History: v1.History{Created: v1.Time{Time: when}, CreatedBy: "portieris-image"},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("add the layer: %w", err)
+	}
+	config, err := image.ConfigFile()
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	config = config.DeepCopy()
+	config.OS = "linux"
+	config.Architecture = runtime.GOARCH
+	config.Created = v1.Time{Time: when}
+	config.Config = v1.Config{
+		Entrypoint:   []string{"/portieris"},
+		User:         nobody,
+		WorkingDir:   "/run",
+		ExposedPorts: map[string]struct{}{"8000/tcp": {}, "8080/tcp": {}},
+		Labels: map[string]string{
+			"org.opencontainers.image.title":    "portieris",
+			"org.opencontainers.image.version":  version,
+			"org.opencontainers.image.licenses": "Apache-2.0",
+		},
+	}
+	return mutate.ConfigFile(image, config)
+}
+
+// tree is the whole file system: the server and the folders that the pod
+// mounts over. Any user may write to /run and /tmp.
+func tree(program []byte, when time.Time) ([]byte, error) {
+	var packed bytes.Buffer
+	archive := tar.NewWriter(&packed)
+	for _, folder := range []struct {
+		name string
+		mode int64
+	}{{"etc/", 0o755}, {"etc/certs/", 0o755}, {"run/", 0o1777}, {"tmp/", 0o1777}} {
+		if err := archive.WriteHeader(&tar.Header{
+			Typeflag: tar.TypeDir, Name: folder.name, Mode: folder.mode, ModTime: when,
+		}); err != nil {
+			return nil, err
+		}
+	}
+	if err := archive.WriteHeader(&tar.Header{
+		Typeflag: tar.TypeReg, Name: "portieris", Mode: 0o755,
+		Size: int64(len(program)), ModTime: when,
+	}); err != nil {
+		return nil, err
+	}
+	if _, err := archive.Write(program); err != nil {
+		return nil, err
+	}
+	err := archive.Close()
+	return packed.Bytes(), err
+}
