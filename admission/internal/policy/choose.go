@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	v1 "opendev.org/starlingx/portieris-armada-app/admission/api/v1"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
+)
+
+// Set is every policy that may count for one namespace.
+type Set struct {
+	Namespace  string
+	Namespaced []*v1.ImagePolicy
+	Cluster    []*v1.ClusterImagePolicy
+}
+
+// Choice is the entry that judges an image, and where it stands.
+type Choice struct {
+	Entry v1.Repository
+	// Source names the policy: ImagePolicy "team" or ClusterImagePolicy "x".
+	Source string
+}
+
+// named is a policy of either kind.
+type named struct {
+	source string
+	spec   *v1.PolicySpec
+}
+
+// Choose returns the entry that judges the image. The policies of the
+// namespace count if there are any, else those of the cluster. Entries are
+// pooled: one that is written exactly as the image wins, else the one with
+// the longest name not counting stars, else the first.
+func Choose(set Set, image Image) (Choice, error) {
+	policies := set.namespaced()
+	unmatched := "no matching repositories in the ImagePolicies"
+	if len(policies) == 0 {
+		policies = set.cluster()
+		unmatched = fmt.Sprintf("no matching repositories in "+
+			"ClusterImagePolicy and no ImagePolicies in the %q namespace",
+			set.Namespace)
+	}
+	if len(policies) == 0 {
+		return Choice{}, reason.New(reason.NoPolicy,
+			"no image policies or cluster polices")
+	}
+	if choice, ok := best(policies, image, anyEntry); ok {
+		return choice, nil
+	}
+	if empty := withoutRepositories(policies); empty != "" {
+		return Choice{}, reason.New(reason.PolicyInvalid,
+			"%s: %s has no spec.repositories", unmatched, empty)
+	}
+	return Choice{}, reason.New(reason.NoMatchingPolicy, "%s", unmatched)
+}
+
+// TrustServer returns the trust server that the cluster's policies name for
+// the image, for an entry that requires trust and names none. It is empty if
+// they name none either.
+func TrustServer(set Set, image Image) string {
+	choice, ok := best(set.cluster(), image, func(e *v1.Repository) bool {
+		return e.Policy != nil && e.Policy.Trust.TrustServer != ""
+	})
+	if !ok {
+		return ""
+	}
+	return choice.Entry.Policy.Trust.TrustServer
+}
+
+func anyEntry(*v1.Repository) bool { return true }
+
+// best returns the most specific entry that matches and that counts.
+func best(policies []named, image Image,
+	counts func(*v1.Repository) bool) (Choice, bool) {
+	forms := image.forms()
+	var choice Choice
+	longest := -1
+	for _, policy := range policies {
+		for i := range policy.spec.Repositories {
+			entry := &policy.spec.Repositories[i]
+			if !counts(entry) {
+				continue
+			}
+			length := specificity(entry.Name, forms)
+			if length > longest {
+				longest = length
+				choice = Choice{Entry: *entry, Source: policy.source}
+			}
+		}
+	}
+	return choice, longest >= 0
+}
+
+// specificity ranks a pattern that matches any form of an image by the length
+// of its text; one that does not match gets -1. A pattern that is the
+// reference as written ranks above all others, and one that is another form
+// of it in full above every pattern with a star. The last form, the name
+// alone, is no such form: it leaves out which image is meant.
+func specificity(pattern string, forms []string) int {
+	const exact, asWritten = 1 << 20, 1 << 21
+	if pattern == forms[0] {
+		return asWritten
+	}
+	for _, form := range forms[1 : len(forms)-1] {
+		if pattern == form {
+			return exact + len(pattern)
+		}
+	}
+	for _, form := range forms {
+		if Match(pattern, form) {
+			return len(pattern) - strings.Count(pattern, "*")
+		}
+	}
+	return -1
+}
+
+// withoutRepositories names the first policy whose spec lacks the list. An
+// empty list is another matter: it is how one denies everything.
+func withoutRepositories(policies []named) string {
+	for _, policy := range policies {
+		if policy.spec.Repositories == nil {
+			return policy.source
+		}
+	}
+	return ""
+}
+
+func (s Set) namespaced() []named {
+	policies := make([]named, 0, len(s.Namespaced))
+	for _, policy := range s.Namespaced {
+		policies = append(policies, named{
+			fmt.Sprintf("ImagePolicy %q", policy.Name), &policy.Spec})
+	}
+	return inListOrder(policies)
+}
+
+func (s Set) cluster() []named {
+	policies := make([]named, 0, len(s.Cluster))
+	for _, policy := range s.Cluster {
+		policies = append(policies, named{
+			fmt.Sprintf("ClusterImagePolicy %q", policy.Name), &policy.Spec})
+	}
+	return inListOrder(policies)
+}
+
+// inListOrder sorts as the Kubernetes API lists, so that ties are decided
+// alike by every replica.
+func inListOrder(policies []named) []named {
+	sort.SliceStable(policies, func(i, j int) bool {
+		return policies[i].source < policies[j].source
+	})
+	return policies
+}

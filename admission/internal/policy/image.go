@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package policy decides which entry of which policy judges an image, from
+// the image's reference and the policies of its namespace and cluster. It
+// never looks at signatures, and it never asks anything over the network.
+package policy
+
+import (
+	"strings"
+
+	"github.com/distribution/reference"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
+)
+
+// Image is a parsed image reference.
+type Image struct {
+	// Written is the reference as the user wrote it.
+	Written string
+	// Host is the registry with its port: registry.local:9001, docker.io.
+	Host string
+	// Name is the full name, host included, without tag and digest:
+	// docker.io/library/nginx. Notary calls it the GUN.
+	Name string
+	// Tag is latest if the reference has neither tag nor digest, and empty
+	// if it has a digest only.
+	Tag string
+	// Digest is algorithm:hex, or empty.
+	Digest string
+}
+
+// Parse reads an image reference the way container runtimes do.
+func Parse(written string) (Image, error) {
+	named, err := reference.ParseNormalizedNamed(written)
+	if err != nil {
+		return Image{}, reason.Wrap(reason.ImageInvalid, err,
+			"the image reference does not parse: %v", err)
+	}
+	image := Image{
+		Written: written,
+		Host:    reference.Domain(named),
+		Name:    named.Name(),
+	}
+	if digested, ok := named.(reference.Digested); ok {
+		image.Digest = digested.Digest().String()
+	}
+	if tagged, ok := named.(reference.Tagged); ok {
+		image.Tag = tagged.Tag()
+	} else if image.Digest == "" {
+		image.Tag = "latest"
+	}
+	return image, nil
+}
+
+// WithDigest is the reference that runs the given digest and nothing else.
+func (i Image) WithDigest(digest string) string {
+	return i.Name + "@" + digest
+}
+
+// forms are the spellings of the reference that a pattern may match, the
+// most telling first. Matching all of them keeps a user from choosing another
+// entry by another spelling: nginx for docker.io/library/nginx:latest, or a
+// digest where the policy names the repository. The first is the reference as
+// written, the last the name alone.
+func (i Image) forms() []string {
+	forms := []string{i.Written}
+	if i.Tag != "" && i.Digest != "" {
+		forms = append(forms, i.Name+":"+i.Tag+"@"+i.Digest)
+	}
+	if i.Digest != "" {
+		forms = append(forms, i.WithDigest(i.Digest))
+	}
+	if i.Tag != "" {
+		forms = append(forms, i.Name+":"+i.Tag)
+	}
+	return append(forms, i.Name)
+}
+
+// Match tells whether a pattern matches one spelling of a reference. A star
+// stands for any text, slashes included. In a pattern with a slash the part
+// before the first slash, the registry host, matches only the part before the
+// reference's first slash; a pattern without a slash matches over the whole
+// reference. A pattern without a tag matches any tag.
+func Match(pattern, reference string) bool {
+	return match(pattern, reference) || match(pattern+":*", reference)
+}
+
+func match(pattern, reference string) bool {
+	patternHost, patternPath, anchored := strings.Cut(pattern, "/")
+	if !anchored {
+		return glob(pattern, reference)
+	}
+	host, path, ok := strings.Cut(reference, "/")
+	return ok && glob(patternHost, host) && glob(patternPath, path)
+}
+
+// glob matches in time linear in the text for each star, without recursion.
+func glob(pattern, text string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == text
+	}
+	first, last := parts[0], parts[len(parts)-1]
+	if !strings.HasPrefix(text, first) {
+		return false
+	}
+	text = text[len(first):]
+	for _, part := range parts[1 : len(parts)-1] {
+		at := strings.Index(text, part)
+		if at < 0 {
+			return false
+		}
+		text = text[at+len(part):]
+	}
+	return strings.HasSuffix(text, last)
+}
