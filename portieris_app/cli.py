@@ -3,7 +3,6 @@
 
 import argparse
 import importlib
-import importlib.util
 import os
 import sys
 
@@ -22,23 +21,25 @@ examples:
 """
 
 
-def build_parser():
+def build_parser(verbs):
     parser = argparse.ArgumentParser(
         prog='portieris-app', epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description='Build, verify and try the Portieris application for '
                     'StarlingX.')
     subparsers = parser.add_subparsers(metavar='VERB', required=True)
-    for verb in VERBS:
-        name = 'portieris_app.%s' % verb
-        if importlib.util.find_spec(name):
-            importlib.import_module(name).add_parser(subparsers)
+    for verb in verbs:
+        importlib.import_module('portieris_app.' + verb).add_parser(
+            subparsers)
     return parser
 
 
 def main(argv=None):
     """Run one verb and return the exit status."""
-    args = build_parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    # One verb needs one module; the help shows them all.
+    verbs = argv[:1] if argv[:1] and argv[0] in VERBS else VERBS
+    args = build_parser(verbs).parse_args(argv)
     try:
         return args.run(args)
     except Failure as failure:
