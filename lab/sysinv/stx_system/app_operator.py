@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AppOperator: apply, remove and delete, each hook in its place."""
+
+import json
+import logging
+import re
+import shutil
+import sys
+import time
+
+from stx_system import app_images
+from stx_system import app_upload
+from stx_system.errors import Aborted
+from stx_system.errors import Failed
+from stx_system import flux
+from stx_system.hooks import Hooks
+from stx_system import manifests
+from stx_system import metadata
+from stx_system import tools
+from sysinv.common import exception
+
+LOG = logging.getLogger(__name__)
+
+
+class AppOperator(object):
+    """What a lifecycle operator is handed as ``app_op``."""
+
+    DOCKER_REGISTRY_SECRET = 'default-registry-key'
+    # The whole request is repeated when a hook of it raises
+    # ApplicationApplyFailure.
+    REQUEST_ATTEMPTS = 5
+    REQUEST_RETRY_SECONDS = 30
+
+    def __init__(self, platform, dbapi, helm, kube, registry):
+        self._platform = platform
+        self._release = platform.release
+        self._dbapi = dbapi
+        self._helm = helm
+        self._kube = kube
+        self._plugins = helm.plugins
+        self._apps_metadata = {row.name: row.app_metadata
+                               for row in dbapi.kube_app_get_all()}
+        self.registry = registry
+
+    def _get_metadata_value(self, app, keys, default=None):
+        value = app._kube_app.app_metadata or {}
+        for key in keys if isinstance(keys, (list, tuple)) else [keys]:
+            if not isinstance(value, dict) or key not in value:
+                return default
+            value = value[key]
+        return value
+
+    def _update_app_status(self, app, new_status=None, new_progress=None):
+        values = {key: value for key, value in (
+            ('status', new_status), ('progress', new_progress))
+            if value is not None}
+        app._kube_app = self._dbapi.kube_app_update(app.id, values)
+        print('%s %s: %s%s' % (
+            app.name, app.version, app.status,
+            ', %s' % app.progress if app.progress else ''),
+            file=sys.stderr, flush=True)
+
+    def app_lifecycle_actions(self, context, conductor_obj, app, hook_info):
+        """Call the application's operator; its plugins are active then."""
+        self._plugins.activate(app, self._helm)
+        LOG.info('hook of %s: %s', app.name, hook_info)
+        self._helm.get_app_lifecycle_operator(
+            app.name).app_lifecycle_actions(
+                context, conductor_obj, self, app, hook_info)
+
+    # Upload.
+
+    def perform_app_upload(self, app, tarfile):
+        app_upload.perform(self, app, tarfile)
+
+    # Apply.
+
+    def perform_app_apply(self, app, mode, hook_info):
+        """Return whether it was applied; raise what ends it early.
+
+        An exception before the manifest is touched leaves the application
+        apply-failed and propagates: no later hook is called then.
+        """
+        hooks = Hooks(self, app, hook_info)
+        app.mode = mode
+        self._update_app_status(app, 'applying', '')
+        try:
+            self._check_dependencies(app)
+            self._prepare(app, hooks)
+        except (Exception, Aborted) as error:
+            reason = _reason(error)
+            self._update_app_status(app, 'apply-failed', reason)
+            if isinstance(error, Aborted):
+                raise
+            raise exception.KubeAppApplyFailure(
+                name=app.name, version=app.version, reason=reason)
+        reason = ''
+        try:
+            if not self._release.since(10):
+                self._generate_overrides(app)
+            self._update_app_status(
+                app, new_progress='retrieving docker images')
+            app_images.download(self, app)
+            hooks.call('manifest', 'pre')
+            self._update_app_status(
+                app, new_progress='applying application manifest')
+            applied, reason = self._make_request(app, 'apply')
+            if applied:
+                self._update_app_status(app, 'applied', 'completed')
+                # On success neither rbd/post nor resource/post follows.
+                hooks.call('manifest', 'post', manifest_applied=True)
+                return True
+        except (Exception, Aborted) as error:
+            reason = _reason(error)
+            hooks.call_and_forgive('manifest', 'post',
+                                   manifest_applied=False)
+        self._update_app_status(app, 'apply-failed', reason)
+        if not self._release.since(12):
+            hooks.call('rbd', 'post')
+        hooks.call('resource', 'post')
+        return False
+
+    def _prepare(self, app, hooks):
+        self._plugins.activate(app, self._helm)
+        app.charts = manifests.charts(app.sync_fluxcd_manifest,
+                                      self._release)
+        # 10.0 on: overrides before resource/pre, when the namespace may
+        # not exist yet.
+        if self._release.since(10):
+            self._generate_overrides(app)
+        hooks.call('resource', 'pre')
+        if not self._release.since(12):
+            hooks.call('rbd', 'pre')
+
+    def _check_dependencies(self, app):
+        if not self._release.since(11):
+            return
+        applied = [(row.name, row.app_version)
+                   for row in self._dbapi.kube_app_get_all()
+                   if row.status == 'applied']
+        for entry in self._get_metadata_value(app, 'dependent_apps') or []:
+            alternatives = entry if isinstance(entry, list) else [entry]
+            if any(name == one['name'] and re.fullmatch(one['version'], has)
+                   for one in alternatives for name, has in applied):
+                continue
+            text = 'it depends on %s, which is not applied' % ' or '.join(
+                '%s (%s)' % (one['name'], one['version'])
+                for one in alternatives)
+            if any(one['action'] in ('apply', 'error')
+                   for one in alternatives):
+                # sysinv applies it from its own bundles; here are none.
+                raise Failed(text)
+            LOG.warning('%s: %s', app.name, text)
+
+    def _generate_overrides(self, app):
+        self._update_app_status(
+            app, new_progress='generating application overrides')
+        operator = self._helm.get_fluxcd_kustomize_operator(app.name)
+        operator.load(app.sync_fluxcd_manifest)
+        self._helm.generate_helm_application_overrides(
+            app.sync_overrides_dir, app.name, app.mode,
+            [(chart.name, chart.namespace) for chart in app.charts],
+            operator)
+        operator.save_kustomization_updates()
+        operator.save_release_cleanup_data()
+        for chart in app.charts:
+            overrides = self._helm.overrides_file(
+                app.sync_overrides_dir, chart.name, chart.namespace)
+            if not manifests.write_system_overrides(chart, overrides):
+                LOG.error('%s has no system overrides file: nothing of '
+                          'them reaches helm', chart.name)
+
+    def _make_request(self, app, operation):
+        """Return (done, reason); a hook may ask for another attempt."""
+        for attempt in range(1, self.REQUEST_ATTEMPTS + 1):
+            try:
+                Hooks.fresh(self, app, operation).call(
+                    'fluxcd-request', 'pre')
+                done, reason = True, ''
+                try:
+                    self._make_fluxcd_operation(app, operation)
+                except (Failed, exception.SysinvException) as error:
+                    done, reason = False, _reason(error)
+                Hooks.fresh(self, app, operation).call(
+                    'fluxcd-request', 'post', rc=done)
+                return done, reason
+            except exception.ApplicationApplyFailure as error:
+                done, reason = False, _reason(error)
+                LOG.warning('attempt %d: %s', attempt, reason)
+                if attempt < self.REQUEST_ATTEMPTS:
+                    time.sleep(self.REQUEST_RETRY_SECONDS)
+        return done, reason
+
+    def _make_fluxcd_operation(self, app, operation):
+        if operation == 'remove':
+            for release in flux.build(app.sync_fluxcd_manifest):
+                flux.uninstall(release)
+            return
+        for release in flux.build(app.sync_fluxcd_manifest):
+            flux.install(self._platform, release,
+                         watch=lambda: self._poll(app, release))
+            if self._release.since(11):
+                self._status_hook(app, release)
+            if self._dbapi.isystem_get_one().system_mode == 'simplex':
+                flux.wait_for_pods(self._kube, release.namespace,
+                                   release.chart['chart'])
+        flux.clean_up_disabled(app.sync_fluxcd_manifest)
+
+    def _poll(self, app, release):
+        print('%s %s: waiting for release %s' % (
+            app.name, app.version, release.name), file=sys.stderr,
+            flush=True)
+        # 10.0 asks at each poll, ready or not; 11.0 on once it is ready.
+        if self._release.since(10) and not self._release.since(11):
+            self._status_hook(app, release)
+
+    def _status_hook(self, app, release):
+        extra = ({'release': release.name} if self._release.since(11)
+                 else {})
+        Hooks.fresh(self, app, 'apply').call(
+            'fluxcd-request', 'status', **extra)
+
+    def require_kubernetes(self, app):
+        """Refuse when the cluster's version is out of the app's range."""
+        running = json.loads(tools.run(
+            'kubectl', 'version', '--output', 'json'))[
+                'serverVersion']['gitVersion']
+        if not metadata.kube_version_fits(app._kube_app.app_metadata,
+                                          running):
+            raise exception.IncompatibleKubeVersion(
+                name=app.name, version=app.version, kube_version=running)
+
+    # Remove and delete.
+
+    def perform_app_remove(self, app, hook_info):
+        hooks = Hooks(self, app, hook_info)
+        self._update_app_status(app, 'removing',
+                                'deleting application manifest')
+        try:
+            self._plugins.activate(app, self._helm)
+            done, reason = self._make_request(app, 'remove')
+            if done:
+                if not self._release.since(12):
+                    hooks.call('rbd', 'post')
+                hooks.call('resource', 'post')
+        except (Exception, Aborted) as error:
+            done, reason = False, _reason(error)
+        if done:
+            self._update_app_status(app, 'uploaded', 'completed')
+        else:
+            self._update_app_status(app, 'remove-failed', reason)
+        return done
+
+    def perform_app_delete(self, app, hook_info):
+        """Forget it; there is no hook behind the last file."""
+        hooks = Hooks(self, app, hook_info)
+        if not self._release.since(12):
+            hooks.call('rbd', 'pre')
+        hooks.call('resource', 'pre')
+        self.forget(app)
+
+    def forget(self, app):
+        """Plugins, rows, charts and files of one version go."""
+        self._plugins.deactivate(app)
+        app_upload.remove_charts(self, app)
+        self._dbapi.kube_app_destroy(app.id)
+        for folder in (app.inst_path, app.sync_overrides_dir,
+                       app.sync_fluxcd_manifest_dir):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reason(error):
+    if isinstance(error, Aborted):
+        return 'operation aborted by user'
+    if not isinstance(error, (Failed, exception.SysinvException)):
+        LOG.exception('unexpected')
+        return '%s: %s' % (type(error).__name__, error)
+    return str(error)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Update: the new version in place of the old one, or the old one back.
+
+The manager's operation/pre and operation/post are not called during an
+update: hooks see the checks, resource, manifest and request hooks alone.
+"""
+
+import logging
+
+from stx_system.errors import Aborted
+from stx_system.errors import Failed
+from stx_system.hooks import hook_info
+from stx_system.hooks import Hooks
+from stx_system import metadata
+from sysinv.common import exception
+
+LOG = logging.getLogger(__name__)
+
+
+def perform(manager, old, content, tarfile):
+    """Return the application that is active at the end."""
+    app_op = manager.app_op
+    release = app_op._release
+    app_op._update_app_status(old, 'updating', 'Application update starting.')
+    if release.since(11) and _key(old.version) > _key(
+            content['app_version']):
+        _resource_hook(app_op, old, 'downgrade')
+    app_op._plugins.deactivate(old)
+    app_op._dbapi.kube_app_update(old.id, {'active': False,
+                                           'status': 'inactive'})
+    new = manager.create_row(content)
+    try:
+        app_op.perform_app_upload(new, tarfile)
+        _maintain(app_op, old, new)
+        # The new version's own check; whatever it raises means going back.
+        app_op.app_lifecycle_actions(None, None, new, hook_info(
+            'manual', 'check', 'pre', 'update', to_app=True))
+        if release.since(11):
+            _resource_hook(app_op, new, 'update')
+        if not app_op.perform_app_apply(
+                new, None, hook_info('manual', None, None, 'apply')):
+            raise Failed(new.progress)
+    except (Exception, Aborted) as error:
+        _go_back(app_op, old, new, str(error) or 'operation aborted by user')
+    app_op._update_app_status(
+        new, new_progress='Application update from version %s to version '
+        '%s completed.' % (old.version, new.version))
+    app_op.forget(old)
+    return new
+
+
+def _key(version):
+    return [int(part) for part in version.replace('-', '.').split('.')
+            if part.isdigit()]
+
+
+def _resource_hook(app_op, app, operation):
+    Hooks(app_op, app, hook_info('manual', None, None, operation)).call(
+        'resource', 'pre')
+
+
+def _maintain(app_op, old, new):
+    """Carry rows over, by chart and namespace, as the metadata says."""
+    dbapi = app_op._dbapi
+    content = new._kube_app.app_metadata
+    keep = [column for key, column in (
+        ('maintain_user_overrides', 'user_overrides'),
+        ('maintain_attributes', 'system_overrides'))
+        if metadata.boolean(content, key)]
+    if not app_op._release.since(8) and 'system_overrides' in keep:
+        keep.remove('system_overrides')
+    for row in dbapi.helm_override_get_all(old.id):
+        values = {column: getattr(row, column) for column in keep}
+        try:
+            dbapi.helm_override_update(new.id, row.name, row.namespace,
+                                       values)
+        except exception.HelmOverrideNotFound:
+            LOG.info('%s in %s is not part of %s', row.name, row.namespace,
+                     new.version)
+
+
+def _go_back(app_op, old, new, reason):
+    """Recover the old version; always raises, for the update failed."""
+    skip = metadata.boolean(
+        new._kube_app.app_metadata.get('upgrades') or {},
+        'update_failure_no_rollback')
+    if skip:
+        app_op.forget(old)
+        app_op._update_app_status(
+            new, 'apply-failed', 'Application %s update from version %s to '
+            'version %s failed and recovery skipped.' % (
+                new.name, old.version, new.version))
+        raise Failed('Application-update failed: %s' % reason)
+    app_op.forget(new)
+    app_op._dbapi.kube_app_update(old.id, {'active': True})
+    app_op._update_app_status(old, 'recovering',
+                              'recovering version %s' % old.version)
+    # 9.0 on; exceptions are only logged.
+    if app_op._release.since(9):
+        hooks = Hooks(app_op, old, hook_info(
+            'manual', None, None, 'recover'))
+        hooks.call_and_forgive('resource', 'pre')
+        if not app_op._release.since(12):
+            hooks.call_and_forgive('rbd', 'pre')
+    applied, why = app_op._make_request(old, 'apply')
+    outcome = ('Application recover to version %s completed.' % old.version
+               if applied else 'Application recover to version %s aborted: '
+               '%s' % (old.version, why))
+    app_op._update_app_status(
+        old, 'applied' if applied else 'apply-failed', outcome)
+    raise Failed('Application-update failed: %s %s' % (reason, outcome))
