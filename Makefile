@@ -2,6 +2,8 @@
 # Two commands matter: `make demo` and `make test`. `make` alone lists all.
 
 SHELL := /bin/bash
+# The pure Go OpenPGP of containers/image: the other one needs cgo and gpgme.
+export GOFLAGS := -tags=containers_image_openpgp
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
