@@ -61,6 +61,16 @@ def test_the_metric_is_kept(name):
         assert name in code()
 
 
+def test_the_manual_has_every_metric():
+    observe = manual.ROOT / 'admission' / 'internal' / 'observe'
+    kept = set(re.findall(
+        r'"(portieris_[a-z_]+)"',
+        (observe / 'observe.go').read_text(encoding='utf-8')))
+    assert kept
+    page = manual.read('operate/observe.rst')
+    assert {name for name in kept if '``%s``' % name not in page} == set()
+
+
 @pytest.mark.parametrize('path', [
     pytest.param(path, id='%s: %s' % (page, path))
     for page, path in found(r':file:`([^`]+)`')])
