@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with the user overrides, in sentences for the operator.
+
+sysinv stores any override of any name. What is wrong with it would show
+only later, in a log, as the error of a template; these functions find it
+before anything is changed. They know values only: nothing here reads the
+database or the cluster.
+"""
+
+import base64
+import difflib
+import ssl
+
+import yaml
+
+from k8sapp_portieris.common import override_keys
+
+CERTIFICATE_MARK = u'-----BEGIN CERTIFICATE-----'
+PRIVATE_KEY_MARK = u'PRIVATE KEY-----'
+
+# The newest name first; the older ones still work.
+CA_KEYS = ('trustedCA', 'TrustedCACert', 'caCert')
+
+TEXT_TYPES = (str, type(u''))
+
+
+def about(user_overrides):
+    """Return the sentences about the YAML text ``user_overrides``."""
+    try:
+        values = yaml.safe_load(user_overrides or '')
+    except yaml.YAMLError as error:
+        mark = getattr(error, 'problem_mark', None)
+        return ['They are no YAML%s.' % (
+            ' from line %d on' % (mark.line + 1) if mark else '')]
+    if values is None:
+        return []
+    if not isinstance(values, dict):
+        return ['They are no keys and values, but "%s".' % (values,)]
+    return (about_keys(values, override_keys.OVERRIDE_KEYS) +
+            about_trust_servers(values.get('trustServers')) +
+            about_certificates(values))
+
+
+def about_keys(values, known, path=''):
+    """Say which keys are unknown, and which values are not to choose from.
+
+    ``known`` has the shape of override_keys.OVERRIDE_KEYS.
+    """
+    if isinstance(known, tuple):
+        # An empty value means the default, as it does in the chart.
+        if values is None or values in known:
+            return []
+        return ['%s is "%s", but can only be %s.' % (
+            path, values, ' or '.join('"%s"' % each for each in known))]
+    if isinstance(known, list) and isinstance(values, list):
+        return [sentence for place, value in enumerate(values)
+                for sentence in about_keys(value, known[0],
+                                           '%s[%d]' % (path, place))]
+    if not isinstance(known, dict) or not isinstance(values, dict):
+        return []
+    found = []
+    for key in sorted(values, key=str):
+        name = '%s.%s' % (path, key) if path else '%s' % key
+        if key in known:
+            found += about_keys(values[key], known[key], name)
+        else:
+            found.append('The key "%s" is unknown; %s.' % (
+                name, _nearest(key, known)))
+    return found
+
+
+def _nearest(key, known):
+    by_lower = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(str(key).lower(), sorted(by_lower), 1)
+    if near:
+        return 'the nearest known key is "%s"' % by_lower[near[0]]
+    return 'known here are %s' % ', '.join(sorted(known))
+
+
+def about_trust_servers(servers):
+    """Say which trust server could not be reached as it is written."""
+    if not isinstance(servers, list):
+        return [] if servers is None else [
+            'trustServers is no list; write --set '
+            'trustServers[0].registry=HOST:PORT --set '
+            'trustServers[0].url=https://HOST:PORT.']
+    found = []
+    for place, server in enumerate(servers):
+        path = 'trustServers[%d]' % place
+        if not isinstance(server, dict):
+            found.append('%s has no registry and url, but is "%s".' % (
+                path, server))
+            continue
+        for key in ('registry', 'url'):
+            if not server.get(key):
+                found.append('%s has no %s.' % (path, key))
+        url = server.get('url')
+        if url and not _is_https(url):
+            found.append(
+                '%s.url is "%s", but has to begin with https://, as '
+                'https://%s does.' % (path, url, _host_of(url)))
+        registry = server.get('registry')
+        if registry and '://' in str(registry):
+            found.append(
+                '%s.registry is "%s", but is written without scheme, as in '
+                'the names of images: %s.' % (path, registry,
+                                              _host_of(registry)))
+    return found
+
+
+def _is_https(url):
+    return (isinstance(url, TEXT_TYPES) and
+            url.lower().startswith('https://') and len(url) > len('https://'))
+
+
+def _host_of(url):
+    return str(url).split('://', 1)[-1].strip('/') or 'HOST:PORT'
+
+
+def about_certificates(values):
+    """Say which certificate bundle cannot be read."""
+    return ['%s %s.' % (key, problem)
+            for key in CA_KEYS
+            for problem in [_certificate_problem(values.get(key))]
+            if problem]
+
+
+def _certificate_problem(bundle):
+    if bundle is None or bundle == '':
+        return None
+    how = ('give certificates in PEM, plain or in base64, for example with '
+           '--set-file or in a file for --values')
+    if not isinstance(bundle, TEXT_TYPES):
+        return 'is no text; ' + how
+    pem = bundle if '-----' in bundle else _from_base64(bundle)
+    if pem is None or CERTIFICATE_MARK not in pem:
+        return 'is no PEM certificate; ' + how
+    if PRIVATE_KEY_MARK in pem:
+        return ('holds a private key, which has no business there; '
+                'give the certificates alone, and replace that key')
+    try:
+        ssl.create_default_context(cadata=u'%s' % pem)
+    except (ssl.SSLError, ValueError):
+        return 'holds a certificate that cannot be read; ' + how
+    return None
+
+
+def _from_base64(text):
+    try:
+        return base64.b64decode(
+            ''.join(text.split()).encode('ascii')).decode('ascii')
+    except (TypeError, ValueError):
+        return None

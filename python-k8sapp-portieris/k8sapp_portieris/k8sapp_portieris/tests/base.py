@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a test case on the sysinv of each release, and fakes its data.
+
+With the double of sysinv on the path every release is imitated in turn;
+with a real sysinv there is only the installed one.
+"""
+
+import copy
+import importlib
+import sys
+import unittest
+
+try:
+    from sysinv import double
+except ImportError:
+    double = None
+
+PLUGIN_ROOMS = ('armada', 'common', 'helm', 'kustomize', 'lifecycle')
+FIRST_RELEASE = 'stx.5.0'
+INSTALLED = 'installed'
+
+
+def on_each_release(since=FIRST_RELEASE, until='master'):
+    """Replace a test case by one for each release in the range."""
+    def replace(case):
+        module = sys.modules[case.__module__]
+        for release in _releases(since, until):
+            name = '%s_%s' % (case.__name__, release.replace('.', '_'))
+            setattr(module, name, type(name, (case, ReleaseTestCase), {
+                '__module__': case.__module__, 'RELEASE': release}))
+    return replace
+
+
+def _releases(since, until):
+    if double is None:
+        return (INSTALLED,)
+    names = double.RELEASES
+    return names[names.index(since):names.index(until) + 1]
+
+
+def plugin(module):
+    """Import a module of the plugin, on the sysinv of the moment."""
+    return importlib.import_module('k8sapp_portieris.' + module)
+
+
+def sysinv(module):
+    return importlib.import_module('sysinv.' + module)
+
+
+class ReleaseTestCase(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        if double:
+            double.emulate(cls.RELEASE, forget=[
+                'k8sapp_portieris.' + room for room in PLUGIN_ROOMS])
+
+    def is_at_least(self, release):
+        return double is None or double.at_least(release)
+
+
+class Row(object):
+    """A row of the database."""
+
+    def __init__(self, **columns):
+        self.__dict__.update(columns)
+
+
+def controller(**changes):
+    """Return a host that counts as a provisioned controller."""
+    return dict({'personality': 'controller', 'administrative': 'unlocked',
+                 'operational': 'enabled', 'availability': 'available',
+                 'vim_progress_status': 'services-enabled'}, **changes)
+
+
+class Db(object):
+    """The methods of sysinv's database that base class and plugin call."""
+
+    def __init__(self, hosts=(), parameters=None, user_overrides=None,
+                 system_overrides=None):
+        self.hosts = list(hosts)
+        self.parameters = parameters or {}
+        self.user_overrides = user_overrides
+        self.system_overrides = system_overrides
+        self.writes = []
+
+    def count_hosts_matching_criteria(self, personality=None,
+                                      administrative=None, operational=None,
+                                      availability=None,
+                                      vim_progress_status=None):
+        wanted = {'personality': personality,
+                  'administrative': administrative,
+                  'operational': operational, 'availability': availability,
+                  'vim_progress_status': vim_progress_status}
+        return len([host for host in self.hosts if all(
+            value is None or host[key] == value or
+            (isinstance(value, list) and host[key] in value)
+            for key, value in wanted.items())])
+
+    def service_parameter_get_one(self, service=None, section=None,
+                                  name=None, personality=None,
+                                  resource=None):
+        if (service, section, name) not in self.parameters:
+            raise sysinv('common.exception').NotFound()
+        return Row(value=self.parameters[service, section, name])
+
+    def kube_app_get(self, name):
+        if name != 'portieris':
+            raise sysinv('common.exception').KubeAppNotFound(name=name)
+        return Row(id=7, name=name)
+
+    def helm_override_get(self, app_id, name, namespace):
+        known = (app_id, name, namespace) == (7, 'portieris', 'portieris')
+        if not known or (self.user_overrides is None and
+                         self.system_overrides is None):
+            raise sysinv('common.exception').HelmOverrideNotFound(
+                name=name, namespace=namespace)
+        return Row(user_overrides=self.user_overrides,
+                   system_overrides=self.system_overrides)
+
+
+class Kube(object):
+    """Namespaces and secrets, as KubeOperator shows them."""
+
+    def __init__(self):
+        self.namespaces = {'kube-system', 'default'}
+        self.secrets = {('kube-system', 'default-registry-key'): {
+            '.dockerconfigjson': 'e30='}}
+
+    def kube_get_namespace(self, namespace):
+        return namespace in self.namespaces
+
+    def kube_create_namespace(self, namespace):
+        self.namespaces.add(namespace)
+
+    def kube_delete_namespace(self, namespace, **kwargs):
+        self.namespaces.discard(namespace)
+        self.secrets = {key: value for key, value in self.secrets.items()
+                        if key[0] != namespace}
+
+    def kube_get_secret(self, name, namespace):
+        data = self.secrets.get((namespace, name))
+        return Row(data=copy.copy(data)) if data else None
+
+    def kube_create_secret(self, namespace, body):
+        self.secrets[namespace, body['metadata']['name']] = body['data']
+
+    def kube_delete_secret(self, name, namespace, **kwargs):
+        self.secrets.pop((namespace, name), None)
+
+
+class Helm(object):
+
+    def get_helm_application_namespaces(self, app_name):
+        operator = plugin('helm.portieris').PortierisHelm(None)
+        return {'portieris': operator.get_namespaces_by_app(app_name)}
+
+
+class AppOperator(object):
+
+    DOCKER_REGISTRY_SECRET = 'default-registry-key'
+
+    def __init__(self, dbapi=None):
+        self._dbapi = dbapi or Db()
+        self._kube = Kube()
+        self._helm = Helm()
