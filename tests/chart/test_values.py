@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values become policies, and wrong values a sentence."""
+
+import pytest
+
+REJECT = {'simple': {'requirements': [{'type': 'reject'}]}}
+SERVER = {'registry': 'registry.local:9001',
+          'url': 'https://notary.local:4443'}
+TRUST = {'name': 'registry.local:9001/*', 'policy': {'trust': {
+    'enabled': True, 'trustServer': 'https://notary.local:4443'}}}
+
+
+def test_default_admits_what_no_trust_server_is_set_for(chart):
+    assert chart.render().entries == [{'name': '*', 'policy': {}}]
+
+
+@pytest.mark.parametrize('policy, rest', [
+    ('allow', [{'name': '*', 'policy': {}}]),
+    ('deny', [{'name': '*', 'policy': REJECT}]),
+    ('none', [])])
+def test_other_registries_get_the_default_policy(chart, policy, rest):
+    release = chart.render(trustServers=[SERVER], defaultPolicy=policy)
+
+    assert release.entries == [TRUST] + rest
+
+
+def test_none_without_trust_servers_makes_no_policy(chart):
+    assert not chart.render(defaultPolicy='none').has('ClusterImagePolicy')
+
+
+def test_signers_are_asked_for(chart):
+    (_, team, _) = chart.render('trust-servers').entries
+
+    assert team == {'name': 'registry.local:9001/team/*', 'policy': {
+        'trust': {'enabled': True,
+                  'trustServer': 'https://notary.local:4443',
+                  'signerSecrets': [{'name': 'alice'}, {'name': 'bob'}]}}}
+
+
+def test_trailing_slashes_are_taken_off(chart):
+    release = chart.render(trustServers=[
+        {'registry': 'registry.local:9001/',
+         'url': 'https://notary.local:4443//'}])
+
+    assert release.entries[0] == TRUST
+
+
+def test_overrides_of_older_versions_are_taken(chart):
+    release = chart.render('legacy-overrides')
+
+    assert release.webhook['failurePolicy'] == 'Ignore'
+    assert release.has('Secret', 'portieris-trusted-ca')
+    assert release.server['image'] == (
+        'registry.local:9001/docker.io/starlingx/portieris:2.0.1')
+
+
+@pytest.mark.parametrize('key', ['namespace', 'PostUpgradePolicy',
+                                 'ReapplyAdmissionWebhook',
+                                 'app.starlingx.io/component'])
+@pytest.mark.parametrize('value', ['platform', True, False, ''])
+def test_keys_of_the_platform_change_nothing(chart, key, value):
+    assert chart.render(**{key: value}).objects == chart.render().objects
+
+
+def without_quotes(text):
+    """Return a message of Helm without the quotes it escapes."""
+    return text.replace('\\', '')
+
+
+@pytest.mark.parametrize('values, sentence', [
+    ({'trustServers': [{'registry': 'r:9001', 'url': 'notary.local:4443'}]},
+     'trustServers[0].url is "notary.local:4443": the URL of a trust server '
+     'begins with https://, write https://notary.local:4443'),
+    ({'trustServers': [{'registry': 'r:9001', 'url': 'http://n:4443'}]},
+     'trustServers[0].url is "http://n:4443": credentials are never sent '
+     'unencrypted'),
+    ({'trustServers': [{'registry': 'r', 'url': 'https://u:p@n'}]},
+     'write https://HOST[:PORT][/PATH], without user'),
+    ({'trustServers': [{'registry': 'r', 'url': 'https://'}]},
+     'write https://HOST[:PORT][/PATH]'),
+    ({'trustServers': [SERVER, {'registry': 'r', 'url': ''}]},
+     'trustServers[1] (r) has no trust server: set trustServers[1].url'),
+    ({'trustServers': [{'registry': '', 'url': 'https://n'}]},
+     'trustServers[0] names no registry: set trustServers[0].registry'),
+    ({'trustServers': [{'registry': 'https://r:9001/', 'url': 'https://n'}]},
+     'trustServers[0].registry is the URL "https://r:9001/": write the host '
+     'as image names spell it, "r:9001"'),
+    ({'trustServers': [{'registry': 'a b', 'url': 'https://n'}]},
+     'the name of a registry has no blanks'),
+    ({'trustServers': [SERVER, SERVER]},
+     'trustServers[1] names the registry registry.local:9001 a second time'),
+    ({'trustedCA': 'hello'},
+     'trustedCA is no PEM certificate, neither plain nor in base64'),
+    ({'TrustedCACert': 'aGVsbG8='},
+     'TrustedCACert is no PEM certificate, neither plain nor in base64'),
+    ({'caCert': 'hello'},
+     'caCert is no PEM certificate, neither plain nor in base64'),
+    ({'trustedCA': '-----BEGIN CERTIFICATE-----\nMIIB'},
+     'trustedCA is damaged: 1 certificate(s) begin but only 0 are whole'),
+    ({'trustedCA': '-----BEGIN PRIVATE KEY-----\nMIIB'},
+     'trustedCA holds a private key'),
+    ({'image': {'repository': 'icr.io/portieris/portieris'}},
+     'image.repository is icr.io/portieris/portieris but image.tag is empty'),
+    ({'images': {'tags': {'portieris': 'registry.local:9001/portieris'}}},
+     'the image of the server is "registry.local:9001/portieris": write '
+     'NAME:TAG or NAME@sha256:DIGEST'),
+    ({'trustFreshness': '2m'},
+     'trustFreshness is "2m": write whole seconds from 0s to 60s'),
+    ({'proxy': {'https': 'proxy:3128'}},
+     'proxy.https is "proxy:3128": write http://HOST:PORT'),
+])
+def test_wrong_value_gets_a_sentence(chart, values, sentence):
+    assert sentence in chart.refusal(**values)
+
+
+@pytest.mark.parametrize('values, key', [
+    ({'trustServer': []}, 'trustServers'),
+    ({'trustservers': []}, 'trustServers'),
+    ({'TrustServers': []}, 'trustServers'),
+    ({'trust_servers': []}, 'trustServers'),
+    ({'turstServers': []}, 'trustServers'),
+    ({'truseServers': []}, None),
+    ({'webhooks': {}}, 'webHooks'),
+    ({'webHooks': {'failurepolicy': 'Fail'}}, 'failurePolicy'),
+    ({'exemptNamespace': []}, 'exemptNamespaces'),
+    ({'replicas': 2}, None),
+    ({'TrustedCaCert': ''}, 'TrustedCACert'),
+    ({'trustedCa': ''}, 'trustedCA'),
+    ({'images': {'tags': {'Portieris': 'x'}}}, 'portieris'),
+])
+def test_unknown_key_is_refused_by_name(chart, values, key):
+    message = without_quotes(chart.refusal(**values))
+
+    if key:
+        assert 'unknown key, write %s' % key in message
+    else:
+        assert "additional properties '%s' not allowed" % next(
+            iter(values)) in message
+
+
+@pytest.mark.parametrize('values, cure', [
+    ({'UseCertManager': True}, 'remove it, cert-manager is always used'),
+    ({'PolicySet': 'IKS'}, 'write defaultPolicy'),
+    ({'image': {'host': 'icr.io'}}, 'write repository'),
+])
+def test_key_of_ibms_chart_is_refused_with_its_cure(chart, values, cure):
+    message = without_quotes(chart.refusal(**values))
+
+    assert "key of IBM's chart, " + cure in message
+
+
+@pytest.mark.parametrize('values', [
+    {'replicaCount': 0}, {'replicaCount': 'two'},
+    {'webHooks': {'timeoutSeconds': 31}},
+    {'webHooks': {'timeoutSeconds': '31'}},
+    {'webHooks': {'failurePolicy': 'fail'}},
+    {'defaultPolicy': 'permit'}, {'logLevel': 'trace'},
+    {'trustServers': {'registry': 'r'}},
+    {'trustServers': [{'registry': 'r', 'url': 'https://n', 'ca': 'x'}]},
+    {'certificates': {'duration': '2 years'}},
+    {'podDisruptionBudget': {'maxUnavailable': 0}}])
+def test_schema_bounds_the_values(chart, values):
+    assert 'schema' in chart.refusal(**values)
