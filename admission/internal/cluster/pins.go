@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
+)
+
+// pinsName is the ConfigMap in which the root keys are kept.
+const pinsName = "portieris-trust-pins"
+
+// attempts is how often a write is tried again that lost against another
+// one. Each attempt that loses means that some other one has won.
+const attempts = 50
+
+// pin is one value of the ConfigMap.
+type pin struct {
+	Server     string    `json:"server"`
+	GUN        string    `json:"gun"`
+	RootKeyIDs []string  `json:"rootKeyIDs"`
+	FirstSeen  time.Time `json:"firstSeen"`
+}
+
+// Pins keeps the root keys that were seen first for each repository, in one
+// ConfigMap for all replicas. The first writer wins. Whenever they cannot be
+// read or written the answer is a denial.
+type Pins struct {
+	cluster *Cluster
+	dryRun  func(context.Context) bool
+	now     func() time.Time
+
+	// write lets this replica's writers wait for each other instead of
+	// losing against each other.
+	write sync.Mutex
+	// pending holds what dry runs have seen first and must not write.
+	pending      map[string]pin
+	pendingMutex sync.Mutex
+}
+
+// Pins returns the pins of the cluster. Requests whose context is marked as
+// a dry run write nothing.
+func (c *Cluster) Pins(dryRun func(context.Context) bool) *Pins {
+	return &Pins{
+		cluster: c, dryRun: dryRun, now: time.Now,
+		pending: map[string]pin{},
+	}
+}
+
+// Get returns the key ids that are pinned, or nil if none are yet.
+func (p *Pins) Get(ctx context.Context, server, gun string) ([]string, error) {
+	stored, err := p.cached(ctx)
+	if err != nil {
+		return nil, unavailable(err, gun, "read")
+	}
+	return read(stored, key(server, gun), gun)
+}
+
+// Put pins the key ids unless some are pinned already, and returns those that
+// are pinned from now on.
+func (p *Pins) Put(ctx context.Context, server, gun string, ids []string) (
+	[]string, error) {
+	mine := pin{Server: server, GUN: gun, RootKeyIDs: sorted(ids),
+		FirstSeen: p.now().UTC().Truncate(time.Second)}
+	if p.dryRun(ctx) {
+		return p.putLater(ctx, mine)
+	}
+	return p.update(ctx, mine, func(stored []string) ([]string, error) {
+		if stored == nil {
+			return mine.RootKeyIDs, nil
+		}
+		return stored, nil
+	})
+}
+
+// Replace puts new key ids in the place of old ones, for a rotation that the
+// old ones have signed.
+func (p *Pins) Replace(ctx context.Context, server, gun string,
+	old, new []string) error {
+	if p.dryRun(ctx) {
+		return nil
+	}
+	old, new = sorted(old), sorted(new)
+	mine := pin{Server: server, GUN: gun,
+		FirstSeen: p.now().UTC().Truncate(time.Second)}
+	_, err := p.update(ctx, mine, func(stored []string) ([]string, error) {
+		if stored != nil && !slices.Equal(stored, old) &&
+			!slices.Equal(stored, new) {
+			return nil, reason.New(reason.RootChanged,
+				"the root keys pinned for %s are neither the old nor the new "+
+					"ones of its rotation", gun)
+		}
+		return new, nil
+	})
+	return err
+}
+
+// Commit pins what a dry run has seen first, if it has.
+func (p *Pins) Commit(ctx context.Context, server, gun string) error {
+	p.pendingMutex.Lock()
+	mine, ok := p.pending[key(server, gun)]
+	p.pendingMutex.Unlock()
+	if !ok {
+		return nil
+	}
+	stored, err := p.Put(ctx, server, gun, mine.RootKeyIDs)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(stored, mine.RootKeyIDs) {
+		return reason.New(reason.RootChanged,
+			"the root keys of %s are not the ones that were pinned meanwhile",
+			gun)
+	}
+	p.pendingMutex.Lock()
+	delete(p.pending, key(server, gun))
+	p.pendingMutex.Unlock()
+	return nil
+}
+
+// AcceptCommand is what an operator types to forget the keys pinned for a
+// repository, so that the next ones seen are pinned.
+func (p *Pins) AcceptCommand(server, gun string) string {
+	return fmt.Sprintf("kubectl patch configmap %s -n %s --type=json "+
+		`-p '[{"op":"remove","path":"/data/%s"}]'`,
+		pinsName, p.cluster.namespace, key(server, gun))
+}
+
+func (p *Pins) putLater(ctx context.Context, mine pin) ([]string, error) {
+	stored, err := p.Get(ctx, mine.Server, mine.GUN)
+	if err != nil || stored != nil {
+		return stored, err
+	}
+	p.pendingMutex.Lock()
+	defer p.pendingMutex.Unlock()
+	name := key(mine.Server, mine.GUN)
+	if earlier, ok := p.pending[name]; ok {
+		return earlier.RootKeyIDs, nil
+	}
+	p.pending[name] = mine
+	return mine.RootKeyIDs, nil
+}
+
+// update writes what decide makes of the stored key ids, under the
+// precondition that nobody else writes meanwhile, and returns it.
+func (p *Pins) update(ctx context.Context, mine pin,
+	decide func(stored []string) ([]string, error)) ([]string, error) {
+	p.write.Lock()
+	defer p.write.Unlock()
+	var err error
+	for range attempts {
+		var ids []string
+		ids, err = p.tryUpdate(ctx, mine, decide)
+		if err == nil {
+			return ids, nil
+		}
+		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
+			break
+		}
+	}
+	return nil, unavailable(err, mine.GUN, "recorded")
+}
+
+func (p *Pins) tryUpdate(ctx context.Context, mine pin,
+	decide func(stored []string) ([]string, error)) ([]string, error) {
+	stored, err := p.live(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name := key(mine.Server, mine.GUN)
+	before, err := read(stored, name, mine.GUN)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := decide(before)
+	if err != nil || slices.Equal(ids, before) {
+		return ids, err
+	}
+	mine.RootKeyIDs = ids
+	value, err := json.Marshal(mine)
+	if err != nil {
+		return nil, err
+	}
+	if stored == nil {
+		return ids, p.create(ctx, name, string(value))
+	}
+	if stored.Data == nil {
+		stored.Data = map[string]string{}
+	}
+	stored.Data[name] = string(value)
+	return ids, p.cluster.clients[core].Put().Namespace(p.cluster.namespace).
+		Resource("configmaps").Name(pinsName).Body(stored).
+		Do(ctx).Error()
+}
+
+func (p *Pins) create(ctx context.Context, name, value string) error {
+	return p.cluster.clients[core].Post().Namespace(p.cluster.namespace).
+		Resource("configmaps").Body(&corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:   pinsName,
+			Labels: map[string]string{"app": "portieris"},
+		},
+		Data: map[string]string{name: value},
+	}).Do(ctx).Error()
+}
+
+// cached returns the ConfigMap as last seen, or nil if there is none.
+func (p *Pins) cached(ctx context.Context) (*corev1.ConfigMap, error) {
+	if !p.cluster.pins.HasSynced() {
+		return p.live(ctx)
+	}
+	found, ok, err := p.cluster.pins.GetStore().GetByKey(
+		p.cluster.namespace + "/" + pinsName)
+	if !ok {
+		return nil, err
+	}
+	return found.(*corev1.ConfigMap), nil
+}
+
+// live reads the ConfigMap from the API server, or returns nil.
+func (p *Pins) live(ctx context.Context) (*corev1.ConfigMap, error) {
+	stored := &corev1.ConfigMap{}
+	found, err := p.cluster.get(ctx, core, "configmaps",
+		p.cluster.namespace, pinsName, stored)
+	if !found {
+		return nil, err
+	}
+	return stored, nil
+}
+
+// read returns the key ids under a name, or nil if there are none. A value
+// that does not parse is a denial: it may be all that is left of a pin.
+func read(stored *corev1.ConfigMap, name, gun string) ([]string, error) {
+	if stored == nil {
+		return nil, nil
+	}
+	value, ok := stored.Data[name]
+	if !ok {
+		return nil, nil
+	}
+	found := pin{}
+	err := json.Unmarshal([]byte(value), &found)
+	if err == nil && len(found.RootKeyIDs) == 0 {
+		err = fmt.Errorf("no root key ids under the key %s", name)
+	}
+	if err != nil {
+		return nil, unavailable(err, gun, "read")
+	}
+	return sorted(found.RootKeyIDs), nil
+}
+
+// unavailable is the denial for keys that cannot be read or recorded, unless
+// the error already is one.
+func unavailable(err error, gun, what string) error {
+	if denial, ok := err.(*reason.Denial); ok {
+		return denial
+	}
+	return reason.Wrap(reason.PinsUnavailable, err,
+		"the root keys of %s could not be %s in the ConfigMap %s: %v",
+		gun, what, pinsName, err)
+}
+
+// key is the name under which a repository's keys stand in the ConfigMap,
+// whose keys may not hold the slashes and colons of a repository.
+func key(server, gun string) string {
+	sum := sha256.Sum256([]byte(server + "\n" + gun))
+	return hex.EncodeToString(sum[:])
+}
+
+func sorted(ids []string) []string {
+	return slices.Sorted(slices.Values(ids))
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package decision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	v1 "opendev.org/starlingx/portieris-armada-app/admission/api/v1"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/policy"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
+)
+
+// atOnce is how many images of one object are judged at the same time.
+const atOnce = 8
+
+// Workload says for whom images are judged.
+type Workload struct {
+	Namespace      string
+	PullSecrets    []string
+	ServiceAccount string
+}
+
+// Judge decides about images.
+type Judge struct {
+	Policies Policies
+	Secrets  Secrets
+	Trust    Trust
+	Pins     Pins
+}
+
+// All judges the images of one workload, several at once and each only once,
+// and returns the decisions in the order of the images, without duplicates.
+func (j *Judge) All(ctx context.Context, workload Workload,
+	images []string) []Decision {
+	images = distinct(images)
+	material := newMaterial(j.Secrets, workload)
+	decisions := make([]Decision, len(images))
+	slots := make(chan struct{}, atOnce)
+	var all sync.WaitGroup
+	for i, image := range images {
+		all.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			decisions[i] = j.one(ctx, material, image)
+		})
+	}
+	all.Wait()
+	return decisions
+}
+
+func distinct(images []string) []string {
+	seen := map[string]bool{}
+	var rest []string
+	for _, image := range images {
+		if !seen[image] {
+			seen[image] = true
+			rest = append(rest, image)
+		}
+	}
+	return rest
+}
+
+// one judges one image. Whatever goes wrong becomes the denial, a panic in a
+// verifier included: an image is admitted because it is trusted or not at all.
+func (j *Judge) one(ctx context.Context, material *material,
+	written string) (decision Decision) {
+	decision.Image = written
+	defer func() {
+		if problem := recover(); problem != nil {
+			decision.Denial = reason.New(reason.Internal,
+				"the admission server failed: %v", problem)
+		}
+	}()
+	if err := j.judge(ctx, material, &decision); err != nil {
+		decision.Denial = denial(ctx, err)
+		decision.Digest, decision.Replacement = "", ""
+	}
+	return decision
+}
+
+// denial is the error as a denial; one that came of the deadline, and has no
+// better name, says so.
+func denial(ctx context.Context, err error) *reason.Denial {
+	var known *reason.Denial
+	if !errors.As(err, &known) && ctx.Err() != nil {
+		return reason.Wrap(reason.Timeout, err,
+			"no decision was reached in time: %v", err)
+	}
+	return reason.From(err)
+}
+
+func (j *Judge) judge(ctx context.Context, material *material,
+	decision *Decision) error {
+	image, err := policy.Parse(decision.Image)
+	if err != nil {
+		return err
+	}
+	set, err := j.Policies.Policies(material.workload.Namespace)
+	if err != nil {
+		return err
+	}
+	decision.Choice, err = policy.Choose(set, image)
+	if err != nil {
+		return err
+	}
+	rules := decision.Choice.Entry.Policy
+	if rules == nil {
+		return nil
+	}
+	if isTrue(rules.Vulnerability.ICCRVA.Enabled) {
+		return reason.New(reason.VulnerabilityUnsupported,
+			"%s asks for policy.vulnerability.ICCRVA, which this server "+
+				"does not support", decision.Choice.Source)
+	}
+	if err := simple(decision.Choice); err != nil {
+		return err
+	}
+	if !isTrue(rules.Trust.Enabled) {
+		return nil
+	}
+	decision.Digest, err = j.trust(ctx, material, set, image, decision)
+	if err != nil {
+		return err
+	}
+	if image.Digest == "" && mutates(rules) {
+		decision.Replacement = image.WithDigest(decision.Digest)
+	}
+	return nil
+}
+
+// simple judges by the requirements that need no signature.
+func simple(choice policy.Choice) error {
+	for _, requirement := range choice.Entry.Policy.Simple.Requirements {
+		switch requirement.Type {
+		case v1.RequirementAcceptAnything:
+		case v1.RequirementReject:
+			return reason.New(reason.Rejected,
+				"%s rejects every image that matches %q",
+				choice.Source, choice.Entry.Name)
+		default:
+			return reason.New(reason.RequirementUnsupported,
+				"%s asks for the requirement %q, which this server does not "+
+					"support", choice.Source, requirement.Type)
+		}
+	}
+	return nil
+}
+
+func mutates(rules *v1.Policy) bool {
+	return rules.MutateImage == nil || *rules.MutateImage
+}
+
+func isTrue(flag *bool) bool { return flag != nil && *flag }
+
+// unreadable is the denial for a failed question to the Kubernetes API.
+func unreadable(err error, format string, args ...any) error {
+	return reason.Wrap(reason.KubernetesError, err, "%s: %v",
+		fmt.Sprintf(format, args...), err)
+}
