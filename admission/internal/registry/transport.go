@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/flight"
+)
+
+const (
+	maxRedirects = 5
+	maxRetries   = 2        // after 429
+	maxProblem   = 64 << 10 // bytes read of an answer that is not 2xx
+)
+
+// Options are what a Transport may be told. The zero value is the normal one.
+type Options struct {
+	Proxy   func(*http.Request) (*url.URL, error) // default: from the environment
+	Now     func() time.Time                      // default: time.Now
+	Observe func(Exchange)                        // told of each request; default: nobody
+}
+
+// Exchange is one request and what came of it, for metrics.
+type Exchange struct {
+	Host     string
+	Token    bool // it was asked for a token
+	Status   int  // 0 when no answer came
+	Duration time.Duration
+}
+
+// Transport holds the connections, tokens and what is known of servers. It
+// is safe for concurrent use.
+type Transport struct {
+	proxy   func(*http.Request) (*url.URL, error)
+	now     func() time.Time
+	observe func(Exchange)
+
+	swapping   sync.Mutex
+	peers      atomic.Pointer[peers]
+	tokens     memory[tokenKey, token]
+	challenges memory[[2]string, challenge]
+	methods    memory[string, string]
+	fetching   flight.Group[token]
+}
+
+// New makes a Transport that trusts the system's certificates.
+func New(o Options) *Transport {
+	t := &Transport{proxy: o.Proxy, now: o.Now, observe: o.Observe}
+	if t.proxy == nil {
+		t.proxy = http.ProxyFromEnvironment
+	}
+	if t.now == nil {
+		t.now = time.Now
+	}
+	if t.observe == nil {
+		t.observe = func(Exchange) {}
+	}
+	if err := t.SetCA(nil); err != nil {
+		panic(err) // an empty bundle is never an error
+	}
+	return t
+}
+
+// CloseIdle closes the connections nobody uses.
+func (t *Transport) CloseIdle() { t.peers.Load().http.CloseIdleConnections() }
+
+// Request is one thing to fetch.
+type Request struct {
+	Method      string // default: GET
+	URL         string
+	Header      http.Header
+	Limit       int64        // bytes of the answer that are accepted
+	Scope       string       // asked of the token service when the server names none
+	Credentials []Credential // tried in order, then none
+}
+
+// Answer is a complete 2xx answer.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Do fetches one thing. It shows the credentials in turn to a server that
+// wants some, and goes without at last. Whatever is no 2xx is an *Error; when
+// the caller gave up, its context's error.
+func (t *Transport) Do(ctx context.Context, r Request) (*Answer, error) {
+	target, err := parseTarget(r.URL)
+	if err != nil {
+		return nil, err
+	}
+	if r.Method == "" {
+		r.Method = http.MethodGet
+	}
+	var tried []string
+	var last *Error
+	for _, credential := range append(r.Credentials[:len(r.Credentials):len(r.Credentials)], Credential{}) {
+		answer, err := t.attempt(ctx, target, r, credential)
+		var refused *Error
+		if errors.As(err, &refused) && refused.Kind == Refused {
+			if last == nil || !credential.anonymous() {
+				last = refused
+			}
+			if !credential.anonymous() {
+				tried = append(tried, credential.source())
+			}
+			continue
+		}
+		return answer, err
+	}
+	result := &Error{Kind: Refused, URL: bare(target), Status: last.Status, Tried: tried, Err: last.Err}
+	if len(tried) == 0 {
+		result.Kind = Missing
+	}
+	return nil, result
+}
+
+// attempt fetches with one credential. The first meeting with a server goes
+// without, to hear what it wants; afterwards that is remembered.
+func (t *Transport) attempt(ctx context.Context, target *url.URL, r Request, credential Credential) (*Answer, error) {
+	started := time.Now()
+	wanted := t.known(target, r.Scope)
+	for round := 1; ; round++ {
+		header, cached, err := t.authorization(ctx, target, wanted, r.Scope, credential)
+		if err != nil {
+			return nil, inTime(ctx, started, wanted.realm, err)
+		}
+		answer, err := t.exchange(ctx, target, r, header)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case answer.Status == http.StatusUnauthorized:
+			fresh, err := chooseChallenge(answer.Header.Values("WWW-Authenticate"))
+			if err != nil && header != "" {
+				return nil, refusal(target, answer.Status, nil)
+			}
+			if err != nil {
+				return nil, &Error{Kind: Challenge, URL: bare(target), Status: answer.Status, Err: err}
+			}
+			if fresh.scope == "" {
+				fresh.scope = r.Scope
+			}
+			t.learn(target, r.Scope, fresh)
+			again := header == "" || cached || fresh != wanted
+			wanted = fresh
+			if !again || round == 4 {
+				return nil, refusal(target, answer.Status, nil)
+			}
+			t.forgetToken(wanted, credential)
+		case answer.Status == http.StatusForbidden && header != "":
+			return nil, refusal(target, answer.Status, nil)
+		case answer.Status < 200 || answer.Status > 299:
+			return nil, &Error{Kind: Status, URL: bare(target), Status: answer.Status}
+		default:
+			return answer, nil
+		}
+	}
+}
+
+// known returns what the server wants for this scope, as far as is known.
+func (t *Transport) known(target *url.URL, scope string) challenge {
+	if c, ok := t.challenges.get([2]string{target.Host, scope}); ok {
+		return c
+	}
+	c, _ := t.challenges.get([2]string{target.Host, ""})
+	if !c.open() && !c.basic {
+		c.scope = scope
+	}
+	return c
+}
+
+func (t *Transport) learn(target *url.URL, scope string, c challenge) {
+	t.challenges.put([2]string{target.Host, ""}, c)
+	if c.scope != scope {
+		t.challenges.put([2]string{target.Host, scope}, c)
+	}
+}
+
+// exchange sends one request with one Authorization header, follows
+// redirects, waits when it is asked to, and reads the bounded answer.
+func (t *Transport) exchange(ctx context.Context, target *url.URL, r Request, authorization string) (*Answer, error) {
+	to := target
+	for redirects, retries := 0, 0; ; {
+		request, err := http.NewRequestWithContext(t.watch(ctx, target, to), r.Method, to.String(), nil)
+		if err != nil {
+			return nil, &Error{Kind: Invalid, URL: bare(to), Err: err}
+		}
+		for name, values := range r.Header {
+			request.Header[name] = values
+		}
+		if authorization != "" && to.Host == target.Host {
+			request.Header.Set("Authorization", authorization)
+		}
+		answer, err := t.send(request, r.Limit, false)
+		if err != nil {
+			return nil, err
+		}
+		switch answer.Status {
+		case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+			http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+			if to, err = t.follow(target, to, answer); err != nil {
+				return nil, err
+			}
+			if redirects++; redirects > maxRedirects {
+				return nil, &Error{Kind: Forbidden, URL: bare(to),
+					Err: fmt.Errorf("it is redirect number %d", redirects)}
+			}
+		case http.StatusTooManyRequests:
+			if retries++; retries > maxRetries || !t.wait(ctx, answer) {
+				return answer, nil
+			}
+		default:
+			return answer, nil
+		}
+	}
+}
+
+func (t *Transport) follow(configured, from *url.URL, answer *Answer) (*url.URL, error) {
+	to, err := from.Parse(answer.Header.Get("Location"))
+	if err != nil || answer.Header.Get("Location") == "" {
+		return nil, &Error{Kind: Garbage, URL: bare(from), Err: errors.New("a redirect without a usable Location")}
+	}
+	if err, _ := mayVisit(configured, to); err != nil {
+		return nil, err
+	}
+	return to, nil
+}
+
+// watch marks requests to hosts that are not the configured one.
+func (t *Transport) watch(ctx context.Context, configured, to *url.URL) context.Context {
+	if _, watch := mayVisit(configured, to); watch {
+		return guarded(ctx, to)
+	}
+	return ctx
+}
+
+// wait waits as long as the server asks for, if the time left allows it.
+func (t *Transport) wait(ctx context.Context, answer *Answer) bool {
+	pause := time.Second
+	if text := answer.Header.Get("Retry-After"); text != "" {
+		if seconds, err := strconv.Atoi(text); err == nil && seconds >= 0 {
+			pause = time.Duration(min(seconds, 3600)) * time.Second
+		} else if date, err := http.ParseTime(text); err == nil {
+			pause = max(date.Sub(t.now()), 0)
+		}
+	}
+	const toAnswer = 500 * time.Millisecond
+	deadline, limited := ctx.Deadline()
+	if !limited || time.Until(deadline) < pause+toAnswer {
+		return false
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// send makes one round trip and reads the answer to its end.
+func (t *Transport) send(request *http.Request, limit int64, forToken bool) (*Answer, error) {
+	started := time.Now()
+	status := 0
+	defer func() {
+		t.observe(Exchange{Host: request.URL.Host, Token: forToken, Status: status, Duration: time.Since(started)})
+	}()
+	response, err := t.peers.Load().http.RoundTrip(request)
+	if err != nil {
+		return nil, failure(request.Context(), request.URL, started, err)
+	}
+	defer response.Body.Close()
+	status = response.StatusCode
+	if status < 200 || status > 299 {
+		// What an error says is not shown to users; read so that the
+		// connection can be used again.
+		_, _ = io.CopyN(io.Discard, response.Body, maxProblem)
+		return &Answer{Status: status, Header: response.Header}, nil
+	}
+	if response.ContentLength > limit {
+		return nil, &Error{Kind: TooLarge, URL: bare(request.URL),
+			Err: fmt.Errorf("%d bytes, %d are accepted", response.ContentLength, limit)}
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
+	if err != nil {
+		return nil, failure(request.Context(), request.URL, started, err)
+	}
+	if int64(len(body)) > limit {
+		return nil, &Error{Kind: TooLarge, URL: bare(request.URL),
+			Err: fmt.Errorf("more than the %d bytes that are accepted", limit)}
+	}
+	return &Answer{Status: status, Header: response.Header, Body: body}, nil
+}
+
+func parseTarget(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		err = unwrapURL(err)
+	case u.Scheme != "https":
+		err = errors.New("it does not begin with https://")
+	case u.Hostname() == "":
+		err = errors.New("it names no host")
+	case u.User != nil:
+		return nil, &Error{Kind: Invalid, URL: bare(u), Err: errors.New("it holds a user name")}
+	default:
+		return u, nil
+	}
+	return nil, &Error{Kind: Invalid, URL: text, Err: err}
+}
+
+// inTime says Timeout for a deadline that passed while another caller's
+// question was waited for.
+func inTime(ctx context.Context, started time.Time, realm string, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
+		var own *Error
+		if !errors.As(err, &own) {
+			return &Error{Kind: Timeout, URL: realm, After: time.Since(started), Err: err}
+		}
+	}
+	return err
+}
+
+func refusal(target *url.URL, status int, cause error) error {
+	return &Error{Kind: Refused, URL: bare(target), Status: status, Err: cause}
+}
+
+// memory is a map that forgets everything rather than grow without bound.
+type memory[K comparable, V any] struct {
+	mu      sync.Mutex
+	entries map[K]V
+}
+
+const maxMemory = 8192
+
+func (m *memory[K, V]) get(key K) (V, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	value, ok := m.entries[key]
+	return value, ok
+}
+
+func (m *memory[K, V]) put(key K, value V) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.entries == nil || len(m.entries) >= maxMemory {
+		m.entries = map[K]V{}
+	}
+	m.entries[key] = value
+}
+
+func (m *memory[K, V]) drop(key K) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.entries, key)
+}
+
+func (m *memory[K, V]) clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.entries = nil
+}

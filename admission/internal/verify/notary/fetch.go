@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package notary
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/theupdateframework/notary/storage"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
+)
+
+const (
+	maxSmall    = 1 << 20  // root, timestamp
+	maxLarge    = 16 << 20 // snapshot, targets, delegations
+	maxAhead    = 64 << 20 // fetched before the library asks, in all
+	maxRoles    = 256
+	concurrency = 8
+)
+
+// fetch reads the trust data of one repository for one update. It is the
+// library's remote store: each file is asked for once, files that will be
+// wanted are asked for together, and the first failure ends the update (the
+// library would rather fall back to what it has).
+type fetch struct {
+	storage.OfflineStore // the writing half of the interface
+
+	ctx         context.Context
+	transport   *registry.Transport
+	base, scope string
+	credentials []registry.Credential
+
+	failed *failedFile // of those that the library asked for
+
+	slots chan struct{}
+	busy  sync.WaitGroup
+	mu    sync.Mutex
+	files map[string]*file
+}
+
+type file struct {
+	done    chan struct{}
+	content []byte
+	err     error
+}
+
+// failedFile is the first file that could not be had. It is of no type from
+// which the library recovers.
+type failedFile struct {
+	name string
+	err  error
+}
+
+func (f *failedFile) Error() string { return f.name + ": " + f.err.Error() }
+func (f *failedFile) Unwrap() error { return f.err }
+
+func newFetch(ctx context.Context, t *registry.Transport, server, gun string, credentials []registry.Credential) *fetch {
+	return &fetch{
+		ctx: ctx, transport: t, credentials: credentials,
+		base:  server + "/v2/" + gun + "/_trust/tuf/",
+		scope: "repository:" + gun + ":pull",
+		slots: make(chan struct{}, concurrency),
+		files: map[string]*file{},
+	}
+}
+
+// wait returns when nothing is being fetched any more.
+func (f *fetch) wait() { f.busy.Wait() }
+
+// Location names the server for the library's messages.
+func (f *fetch) Location() string { return f.base }
+
+// GetSized returns a file of at most size bytes. The name may hold a checksum
+// or a version, as the library wants it.
+func (f *fetch) GetSized(name string, size int64) ([]byte, error) {
+	if f.failed != nil {
+		return nil, f.failed
+	}
+	got := f.start(name, size)
+	<-got.done
+	if got.err != nil {
+		f.failed = &failedFile{name, got.err}
+		return nil, f.failed
+	}
+	if strings.HasPrefix(name, "snapshot.") {
+		f.ahead(got.content)
+	}
+	return got.content, nil
+}
+
+// start begins to fetch a file unless that has begun already.
+func (f *fetch) start(name string, size int64) *file {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if known, ok := f.files[name]; ok {
+		return known
+	}
+	got := &file{done: make(chan struct{})}
+	f.files[name] = got
+	f.busy.Add(1)
+	go func() {
+		defer f.busy.Done()
+		defer close(got.done)
+		f.slots <- struct{}{}
+		defer func() { <-f.slots }()
+		got.content, got.err = f.get(name, size)
+	}()
+	return got
+}
+
+func (f *fetch) get(name string, size int64) ([]byte, error) {
+	limit := int64(maxLarge)
+	if name == "timestamp" || strings.HasSuffix(name, "root") {
+		limit = maxSmall
+	}
+	if size >= 0 && size < limit {
+		limit = size
+	}
+	answer, err := f.transport.Do(f.ctx, registry.Request{
+		URL: f.base + name + ".json", Limit: limit, Scope: f.scope, Credentials: f.credentials,
+	})
+	if err != nil {
+		return nil, err
+	}
+	// The library's reader of JSON recurses without a bound; this one has one.
+	if !json.Valid(answer.Body) {
+		return nil, &registry.Error{Kind: registry.Garbage, URL: f.base + name + ".json",
+			Err: errors.New("it is no JSON")}
+	}
+	return answer.Body, nil
+}
+
+// ahead begins to fetch the targets roles that a snapshot lists. Whether the
+// snapshot may be believed, the library decides afterwards.
+func (f *fetch) ahead(snapshot []byte) {
+	var s struct {
+		Signed struct {
+			Meta map[string]struct {
+				Length int64             `json:"length"`
+				Hashes map[string]string `json:"hashes"`
+			} `json:"meta"`
+		} `json:"signed"`
+	}
+	if json.Unmarshal(snapshot, &s) != nil || len(s.Signed.Meta) > maxRoles {
+		return
+	}
+	var total int64
+	for role, meta := range s.Signed.Meta {
+		sum, err := base64.StdEncoding.DecodeString(meta.Hashes["sha256"])
+		if role != "targets" && !strings.HasPrefix(role, "targets/") || err != nil || len(sum) != 32 {
+			continue
+		}
+		if total += meta.Length; meta.Length < 0 || total > maxAhead {
+			return
+		}
+		f.start(role+"."+hex.EncodeToString(sum), meta.Length)
+	}
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package notary
+
+import (
+	"container/list"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/theupdateframework/notary/tuf/data"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
+)
+
+const (
+	maxWeight = 32 << 20 // bytes of views kept, about
+	maxFloors = 1 << 16
+	maxAskers = 64 // questions remembered as fresh for one repository
+)
+
+// memory keeps the newest view of each repository, the most recently used
+// ones. Of those it drops it keeps which versions were seen, so that nobody
+// gets older trust data accepted by waiting.
+type memory struct {
+	mu     sync.Mutex
+	views  map[[2]string]*list.Element // of *remembered
+	used   *list.List                  // front: used last
+	weight int
+	floors map[[2]string]floor
+}
+
+type remembered struct {
+	repository [2]string
+	view       *view
+	asked      map[question]time.Time // when the server last said that it is the newest
+}
+
+type floor struct {
+	rootIDs  []string
+	versions [4]int // of data.BaseRoles, in that order
+}
+
+func newMemory() *memory {
+	return &memory{
+		views:  map[[2]string]*list.Element{},
+		used:   list.New(),
+		floors: map[[2]string]floor{},
+	}
+}
+
+// last returns the view of a repository, nil if there is none.
+func (m *memory) last(repository [2]string) *view {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e, ok := m.views[repository]; ok {
+		m.used.MoveToFront(e)
+		return e.Value.(*remembered).view
+	}
+	return nil
+}
+
+// fresh returns the view if the same question was answered less than window
+// ago and nothing in it is out of date since.
+func (m *memory) fresh(q question, now time.Time, window time.Duration) *view {
+	if window <= 0 {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok := m.views[q.repository]
+	if !ok {
+		return nil
+	}
+	known := e.Value.(*remembered)
+	at, asked := known.asked[q]
+	if age := now.Sub(at); !asked || age < 0 || age >= window {
+		return nil
+	}
+	if _, _, expired := known.view.expired(now); expired {
+		return nil
+	}
+	m.used.MoveToFront(e)
+	return known.view
+}
+
+// keep makes next the view of the repository unless a newer one came first,
+// and remembers when it was asked for.
+func (m *memory) keep(q question, next *view, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok := m.views[q.repository]
+	if !ok {
+		e = m.used.PushFront(&remembered{repository: q.repository})
+		m.views[q.repository] = e
+	}
+	known := e.Value.(*remembered)
+	if known.view != next {
+		if known.view != nil {
+			if slices.Equal(known.view.rootIDs, next.rootIDs) &&
+				known.view.versions[data.CanonicalTimestampRole] > next.versions[data.CanonicalTimestampRole] {
+				return
+			}
+			m.weight -= known.view.weight()
+		}
+		known.view, known.asked = next, map[question]time.Time{}
+		m.weight += next.weight()
+		m.raise(q.repository, next)
+	}
+	if len(known.asked) >= maxAskers {
+		clear(known.asked)
+	}
+	known.asked[q] = at
+	m.used.MoveToFront(e)
+	for m.weight > maxWeight && m.used.Len() > 1 {
+		m.remove(m.used.Back())
+	}
+}
+
+// forget drops the view of a repository; the versions seen stay.
+func (m *memory) forget(repository [2]string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e, ok := m.views[repository]; ok {
+		m.remove(e)
+	}
+}
+
+func (m *memory) remove(e *list.Element) {
+	known := m.used.Remove(e).(*remembered)
+	delete(m.views, known.repository)
+	m.weight -= known.view.weight()
+}
+
+func (m *memory) raise(repository [2]string, v *view) {
+	if _, known := m.floors[repository]; !known && len(m.floors) >= maxFloors {
+		for other := range m.floors { // any one
+			delete(m.floors, other)
+			break
+		}
+	}
+	next := floor{rootIDs: v.rootIDs}
+	for i, name := range data.BaseRoles {
+		next.versions[i] = v.versions[name]
+	}
+	m.floors[repository] = next
+}
+
+// notOlder denies trust data of which a role is older than was seen before
+// under the same root.
+func (m *memory) notOlder(repository [2]string, v *view) error {
+	m.mu.Lock()
+	seen, known := m.floors[repository]
+	m.mu.Unlock()
+	if !known || !slices.Equal(seen.rootIDs, v.rootIDs) {
+		return nil
+	}
+	for i, name := range data.BaseRoles {
+		if v.versions[name] < seen.versions[i] {
+			return reason.New(reason.TrustDataRolledBack,
+				content+"%s offers version %d of the role %s of %s, version %d was seen before",
+				host(repository[0]), v.versions[name], name, repository[1], seen.versions[i])
+		}
+	}
+	return nil
+}
