@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/embed"
@@ -21,6 +22,7 @@ func etcdCommand() *cobra.Command {
 		cfg.Dir = dir
 		cfg.UnsafeNoFsync = true
 		cfg.LogLevel = "warn"
+		cfg.WarningUnaryRequestDuration = time.Second
 		cu, err := url.Parse(client)
 		if err != nil {
 			return err

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"opendev.org/starlingx/portieris-armada-app/lab/internal/cgroups"
+	"opendev.org/starlingx/portieris-armada-app/lab/internal/proc"
+	"opendev.org/starlingx/portieris-armada-app/lab/internal/statedir"
+)
+
+// Down ends a lab and removes all of it. Without a lab it has nothing to do.
+func Down(d statedir.Dir) error {
+	if os.Geteuid() != 0 {
+		return errors.New("the lab is root's: run 'lab down' as root")
+	}
+	unlock, err := d.Lock(lockPatience)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	_, statErr := os.Stat(string(d))
+	if err := clean(d); err != nil {
+		return err
+	}
+	if statErr != nil {
+		fmt.Fprintf(os.Stderr, "lab: is not up, in %s\n", d)
+		return nil
+	}
+	fmt.Fprintln(os.Stderr, "lab: down, nothing left")
+	return nil
+}
+
+// clean ends what runs and removes what is left of a lab, whole or in parts,
+// whatever killed it. It must bear being killed itself at any point.
+func clean(d statedir.Dir) error {
+	s, err := d.LoadState()
+	if err != nil {
+		return err
+	}
+	if h, err := proc.Open(s.Init); err == nil {
+		defer h.Close()
+		if err := h.End(endPatience); err != nil {
+			return err
+		}
+	}
+	if err := cgroups.Remove(cgroupName(d), endPatience); err != nil {
+		return err
+	}
+	for _, dir := range s.MadeDirs {
+		_ = os.Remove(dir) // one that somebody uses by now stays
+	}
+	return d.Remove()
+}
+
+const tail = 15
+
+// fail keeps the logs of a failed start, ends what runs of it, and returns
+// the error with the end of the log that matters.
+func fail(d statedir.Dir, cause error, keepLogs string) error {
+	text := cause.Error()
+	var failed *serviceError
+	if errors.As(cause, &failed) {
+		text += lastLines(d.Log(failed.service), failed.service)
+	}
+	if keepLogs != "" {
+		if err := keep(d, keepLogs); err == nil {
+			text += "\nall logs of this start: " + keepLogs
+		}
+	}
+	if err := clean(d); err != nil {
+		text += "\nwhat was started could not be removed whole: " + err.Error() +
+			"; run 'portieris-app lab down'"
+	}
+	return errors.New("the lab did not come up: " + text)
+}
+
+func lastLines(file, name string) string {
+	b, err := os.ReadFile(file)
+	if err != nil || len(b) == 0 {
+		return ""
+	}
+	lines := strings.Split(strings.TrimRight(string(b), "\n"), "\n")
+	lines = lines[max(0, len(lines)-tail):]
+	return fmt.Sprintf("\nlast lines of the log of %s:\n  %s", name,
+		strings.Join(lines, "\n  "))
+}
+
+func keep(d statedir.Dir, to string) error {
+	if err := os.RemoveAll(to); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return os.CopyFS(to, os.DirFS(d.Logs()))
+}
