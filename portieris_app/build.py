@@ -14,10 +14,10 @@ import sys
 import tempfile
 
 from portieris_app import checkout
+from portieris_app.errors import Failure
 from portieris_app import packing
 from portieris_app import progress
 from portieris_app import versions
-from portieris_app.errors import Failure
 
 # Other builders write other bytes: these make every wheel.
 WHEEL_BUILDERS = ('pbr==7.1.3', 'setuptools==80.9.0')
@@ -224,10 +224,12 @@ def wheel_builders():
 
 def checksums(package):
     """Return what ``md5sum`` says, in the form ``md5sum -c`` reads."""
-    return ''.join('%s  ./%s\n' % (
-        hashlib.md5(packing.read(package, name),
-                    usedforsecurity=False).hexdigest(), name)
-        for name in packing.files_below(package)).encode()
+    lines = []
+    for name in packing.files_below(package):
+        digest = hashlib.md5(packing.read(package, name),
+                             usedforsecurity=False)
+        lines.append('%s  ./%s\n' % (digest.hexdigest(), name))
+    return ''.join(lines).encode()
 
 
 def tarball(package, when):

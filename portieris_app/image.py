@@ -10,10 +10,10 @@ import subprocess
 import tempfile
 
 from portieris_app import checkout
+from portieris_app.errors import Failure
 from portieris_app import packing
 from portieris_app import progress
 from portieris_app import versions
-from portieris_app.errors import Failure
 
 REPOSITORY = 'docker.io/starlingx/portieris'
 # Where the platform's image service keeps what it mirrored.

@@ -87,6 +87,10 @@ def verify(path, no_code=False):
         package = packages.Package(path)
     except Wrong as wrong:
         return [('archive', 'FAIL', printable('; '.join(wrong.args)))]
+    return judge(package, no_code)
+
+
+def judge(package, no_code=False):
     checks = [(name, plugins.resolved if no_code
                and check is plugins.loaded else check)
               for name, check in CHECKS]

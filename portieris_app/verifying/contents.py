@@ -5,10 +5,10 @@ import hashlib
 import posixpath
 import re
 
-from portieris_app import versions
 from portieris_app.verifying import package as tree
 from portieris_app.verifying import require
 from portieris_app.verifying import Wrong
+from portieris_app import versions
 
 BOOLEANS = ('true', 'false', 'yes', 'no', 'y', 'n', '1', '0')
 REPOSITORIES = ('starlingx', 'stx-platform')

@@ -4,10 +4,10 @@
 import posixpath
 import re
 
+from portieris_app.verifying.contents import REPOSITORIES
 from portieris_app.verifying import package as tree
 from portieris_app.verifying import require
 from portieris_app.verifying import Wrong
-from portieris_app.verifying.contents import REPOSITORIES
 
 FLUXCD = 'fluxcd-manifests'
 LOCATION = re.compile(r'https?://[^/]+/helm_charts/([^/]+)/([^/]+)\.tgz')
@@ -155,7 +155,7 @@ def fluxcd(package):
     for folder, release in found:
         faults.extend(release_faults(folder, release, package))
     require(faults)
-    return ', '.join('release %s' % tree.dig(release, 'spec', 'releaseName')
+    return ', '.join('release %s' % tree.text(release, 'spec', 'releaseName')
                      for _, release in found)
 
 
@@ -207,7 +207,7 @@ def chart_versions(package):
         spec = tree.dig(release, 'spec', 'chart', 'spec')
         wanted = '%s-%s' % (tree.dig(spec, 'chart'),
                             tree.dig(spec, 'version'))
-        made.add(tree.dig(release, 'spec', 'releaseName'))
+        made.add(tree.text(release, 'spec', 'releaseName'))
         if wanted not in present:
             faults.append('%s/helmrelease.yaml asks for %s, and charts/ '
                           'holds %s' % (folder, wanted, ', '.join(present)))
@@ -216,7 +216,7 @@ def chart_versions(package):
         faults.append(
             'FluxCD makes the release %s and armada %s: an update from one '
             'to the other would leave two' % (
-                ', '.join(sorted(map(str, made))),
-                ', '.join(sorted(map(str, armada_made)))))
+                ', '.join(sorted(made)),
+                ', '.join(sorted(armada_made))))
     require(faults)
     return ', '.join(present)

@@ -219,6 +219,11 @@ def dig(tree, *keys):
     return tree
 
 
+def text(tree, *keys):
+    """Return what lies below ``keys`` as text, whatever it is."""
+    return str(dig(tree, *keys))
+
+
 def mappings(value):
     """Return the mappings in a list, and nothing for anything else."""
     if not isinstance(value, list):

@@ -17,6 +17,7 @@ from portieris_app import checkout
 from portieris_app.verifying import manifests
 from portieris_app.verifying import package as tree
 from portieris_app.verifying import require
+from portieris_app.verifying import Skipped
 from portieris_app.verifying import Wrong
 
 APPLICATIONS = 'systemconfig.helm_applications'
@@ -123,11 +124,11 @@ def entry_points(package):
 def unmatched(package, names):
     """Every chart of both manifests needs a plugin of its name."""
     plugins = {name[4:] for name in names}
-    wanted = {(tree.dig(release, 'metadata', 'name'), 'HelmRelease')
+    wanted = {(tree.text(release, 'metadata', 'name'), 'HelmRelease')
               for _, release in manifests.releases(package)}
-    wanted |= {(tree.dig(chart, 'data', 'chart_name'), 'armada chart')
+    wanted |= {(tree.text(chart, 'data', 'chart_name'), 'armada chart')
                for chart in manifests.armada_documents(package)['Chart']}
-    for name, kind in sorted(wanted, key=str):
+    for name, kind in sorted(wanted):
         if name not in plugins:
             yield 'the %s %s has no plugin of this name' % (kind, name)
 
@@ -198,11 +199,14 @@ def loaded(package):
             raise Wrong('the entry points did not load in %d s'
                         % SECONDS) from error
     try:
-        faults = json.loads(done.stdout.splitlines()[-1])
-    except (IndexError, ValueError) as error:
+        faults, missing = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, TypeError, ValueError) as error:
         raise Wrong('loading the entry points ended with %d: %s' % (
             done.returncode,
             (done.stderr.strip().splitlines() or ['no word'])[-1])) \
             from error
     require(faults)
+    if missing:
+        raise Skipped('needs the Python modules %s: install '
+                      'requirements.txt' % ', '.join(missing))
     return '%d classes load and are constructed' % count

@@ -84,13 +84,13 @@ def kustomization(package):
     if complaint:
         faults.append('kustomize says "%s": 7.0 and 8.0 take any word for a '
                       'failure' % complaint[:300])
-    made = {(one.get('kind'), tree.dig(one, 'metadata', 'name'))
+    made = {(tree.text(one, 'kind'), tree.text(one, 'metadata', 'name'))
             for one in tree.mappings(tree.documents(output, 'the output'))}
     for _, release in manifests.releases(package):
-        wanted = {('HelmRelease', tree.dig(release, 'metadata', 'name'))}
-        wanted |= {('Secret', source.get('name')) for source in
+        wanted = {('HelmRelease', tree.text(release, 'metadata', 'name'))}
+        wanted |= {('Secret', tree.text(source, 'name')) for source in
                    tree.mappings(tree.dig(release, 'spec', 'valuesFrom'))}
-        for kind, name in sorted(wanted - made, key=str):
+        for kind, name in sorted(wanted - made):
             faults.append('kustomize makes no %s %s, which the release reads'
                           % (kind, name))
     require(faults)
@@ -166,6 +166,7 @@ def rendered(package):
     its own registry, so that a reference written into a template is seen.
     """
     command = helm()
+    root = package.document(manifests.FLUXCD + '/kustomization.yaml')
     local = {name: LOCAL_REGISTRY + str(reference)
              for name, reference in image_values(package).items()}
     pods = []
@@ -180,12 +181,11 @@ def rendered(package):
                 options += ['--values', name]
             output, _ = ask(
                 command + [
-                    'template', str(tree.dig(release, 'spec', 'releaseName')),
+                    'template', tree.text(release, 'spec', 'releaseName'),
                     'charts/%s-%s.tgz' % (tree.dig(spec, 'chart'),
                                           tree.dig(spec, 'version')),
-                    '--namespace', str(package.document(
-                        manifests.FLUXCD + '/kustomization.yaml')
-                        .get('namespace')),
+                    '--namespace', tree.text(
+                        root, 'namespace'),
                     '--kube-version', KUBERNETES, *options,
                     '--values', rewritten], folder)
             pods += pod_specs(tree.documents(output, 'the rendered chart'))
@@ -207,7 +207,7 @@ def rendered(package):
 def pod_specs(documents):
     """Return ``(name, pod spec, its pull secrets)`` for every pod."""
     objects = tree.mappings(documents)
-    accounts = {tree.dig(one, 'metadata', 'name'): secret_names(one)
+    accounts = {tree.text(one, 'metadata', 'name'): secret_names(one)
                 for one in objects if one.get('kind') == 'ServiceAccount'}
     found = []
     for one in objects:
@@ -215,7 +215,7 @@ def pod_specs(documents):
                      ('spec', 'jobTemplate', 'spec', 'template', 'spec')):
             spec = tree.dig(one, *keys)
             if isinstance(tree.dig(spec, 'containers'), list):
-                account = spec.get('serviceAccountName')
+                account = tree.text(spec, 'serviceAccountName')
                 secrets = secret_names(spec) | accounts.get(account, set())
                 found.append(('%s/%s' % (
                     one.get('kind'), tree.dig(one, 'metadata', 'name')),
@@ -224,7 +224,7 @@ def pod_specs(documents):
 
 
 def secret_names(holder):
-    return {secret.get('name') for secret in tree.mappings(
+    return {tree.text(secret, 'name') for secret in tree.mappings(
         holder.get('imagePullSecrets'))}
 
 
