@@ -70,16 +70,14 @@ func serveUntil(ctx context.Context, s settings, log *slog.Logger) error {
 		return err
 	}
 	metrics.CountPolicies(kubernetes.PolicyCounts)
-	pins := kubernetes.Pins(decision.IsDryRun)
 	admit := &webhook.Handler{
 		Judge: &decision.Judge{
 			Policies: kubernetes,
 			Secrets:  kubernetes,
-			Pins:     pins,
 			Trust: notary.New(notary.Options{
 				Transport: transport,
 				Freshness: s.freshness,
-				Pins:      pins,
+				Pins:      kubernetes.Pins(),
 				Logger:    log,
 			}),
 		},

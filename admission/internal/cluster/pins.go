@@ -39,25 +39,13 @@ type pin struct {
 // read or written the answer is a denial.
 type Pins struct {
 	cluster *Cluster
-	dryRun  func(context.Context) bool
-	now     func() time.Time
-
 	// write lets this replica's writers wait for each other instead of
 	// losing against each other.
 	write sync.Mutex
-	// pending holds what dry runs have seen first and must not write.
-	pending      map[string]pin
-	pendingMutex sync.Mutex
 }
 
-// Pins returns the pins of the cluster. Requests whose context is marked as
-// a dry run write nothing.
-func (c *Cluster) Pins(dryRun func(context.Context) bool) *Pins {
-	return &Pins{
-		cluster: c, dryRun: dryRun, now: time.Now,
-		pending: map[string]pin{},
-	}
-}
+// Pins returns the pins of the cluster.
+func (c *Cluster) Pins() *Pins { return &Pins{cluster: c} }
 
 // Get returns the key ids that are pinned, or nil if none are yet.
 func (p *Pins) Get(ctx context.Context, server, gun string) ([]string, error) {
@@ -72,14 +60,10 @@ func (p *Pins) Get(ctx context.Context, server, gun string) ([]string, error) {
 // are pinned from now on.
 func (p *Pins) Put(ctx context.Context, server, gun string, ids []string) (
 	[]string, error) {
-	mine := pin{Server: server, GUN: gun, RootKeyIDs: sorted(ids),
-		FirstSeen: p.now().UTC().Truncate(time.Second)}
-	if p.dryRun(ctx) {
-		return p.putLater(ctx, mine)
-	}
-	return p.update(ctx, mine, func(stored []string) ([]string, error) {
+	ids = sorted(ids)
+	return p.update(ctx, server, gun, func(stored []string) ([]string, error) {
 		if stored == nil {
-			return mine.RootKeyIDs, nil
+			return ids, nil
 		}
 		return stored, nil
 	})
@@ -89,13 +73,8 @@ func (p *Pins) Put(ctx context.Context, server, gun string, ids []string) (
 // old ones have signed.
 func (p *Pins) Replace(ctx context.Context, server, gun string,
 	old, new []string) error {
-	if p.dryRun(ctx) {
-		return nil
-	}
 	old, new = sorted(old), sorted(new)
-	mine := pin{Server: server, GUN: gun,
-		FirstSeen: p.now().UTC().Truncate(time.Second)}
-	_, err := p.update(ctx, mine, func(stored []string) ([]string, error) {
+	_, err := p.update(ctx, server, gun, func(stored []string) ([]string, error) {
 		if stored != nil && !slices.Equal(stored, old) &&
 			!slices.Equal(stored, new) {
 			return nil, reason.New(reason.RootChanged,
@@ -107,62 +86,24 @@ func (p *Pins) Replace(ctx context.Context, server, gun string,
 	return err
 }
 
-// Commit pins what a dry run has seen first, if it has.
-func (p *Pins) Commit(ctx context.Context, server, gun string) error {
-	p.pendingMutex.Lock()
-	mine, ok := p.pending[key(server, gun)]
-	p.pendingMutex.Unlock()
-	if !ok {
-		return nil
-	}
-	stored, err := p.Put(ctx, server, gun, mine.RootKeyIDs)
-	if err != nil {
-		return err
-	}
-	if !slices.Equal(stored, mine.RootKeyIDs) {
-		return reason.New(reason.RootChanged,
-			"the root keys of %s are not the ones that were pinned meanwhile",
-			gun)
-	}
-	p.pendingMutex.Lock()
-	delete(p.pending, key(server, gun))
-	p.pendingMutex.Unlock()
-	return nil
-}
-
-// AcceptCommand is what an operator types to forget the keys pinned for a
+// ResetCommand is what an operator types to forget the keys pinned for a
 // repository, so that the next ones seen are pinned.
-func (p *Pins) AcceptCommand(server, gun string) string {
+func (p *Pins) ResetCommand(server, gun string) string {
 	return fmt.Sprintf("kubectl patch configmap %s -n %s --type=json "+
 		`-p '[{"op":"remove","path":"/data/%s"}]'`,
 		pinsName, p.cluster.namespace, key(server, gun))
 }
 
-func (p *Pins) putLater(ctx context.Context, mine pin) ([]string, error) {
-	stored, err := p.Get(ctx, mine.Server, mine.GUN)
-	if err != nil || stored != nil {
-		return stored, err
-	}
-	p.pendingMutex.Lock()
-	defer p.pendingMutex.Unlock()
-	name := key(mine.Server, mine.GUN)
-	if earlier, ok := p.pending[name]; ok {
-		return earlier.RootKeyIDs, nil
-	}
-	p.pending[name] = mine
-	return mine.RootKeyIDs, nil
-}
-
 // update writes what decide makes of the stored key ids, under the
 // precondition that nobody else writes meanwhile, and returns it.
-func (p *Pins) update(ctx context.Context, mine pin,
+func (p *Pins) update(ctx context.Context, server, gun string,
 	decide func(stored []string) ([]string, error)) ([]string, error) {
 	p.write.Lock()
 	defer p.write.Unlock()
 	var err error
 	for range attempts {
 		var ids []string
-		ids, err = p.tryUpdate(ctx, mine, decide)
+		ids, err = p.tryUpdate(ctx, server, gun, decide)
 		if err == nil {
 			return ids, nil
 		}
@@ -170,17 +111,17 @@ func (p *Pins) update(ctx context.Context, mine pin,
 			break
 		}
 	}
-	return nil, unavailable(err, mine.GUN, "recorded")
+	return nil, unavailable(err, gun, "recorded")
 }
 
-func (p *Pins) tryUpdate(ctx context.Context, mine pin,
+func (p *Pins) tryUpdate(ctx context.Context, server, gun string,
 	decide func(stored []string) ([]string, error)) ([]string, error) {
 	stored, err := p.live(ctx)
 	if err != nil {
 		return nil, err
 	}
-	name := key(mine.Server, mine.GUN)
-	before, err := read(stored, name, mine.GUN)
+	name := key(server, gun)
+	before, err := read(stored, name, gun)
 	if err != nil {
 		return nil, err
 	}
@@ -188,8 +129,8 @@ func (p *Pins) tryUpdate(ctx context.Context, mine pin,
 	if err != nil || slices.Equal(ids, before) {
 		return ids, err
 	}
-	mine.RootKeyIDs = ids
-	value, err := json.Marshal(mine)
+	value, err := json.Marshal(pin{Server: server, GUN: gun, RootKeyIDs: ids,
+		FirstSeen: time.Now().UTC().Truncate(time.Second)})
 	if err != nil {
 		return nil, err
 	}

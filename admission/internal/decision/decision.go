@@ -37,14 +37,6 @@ type Trust interface {
 	Digest(ctx context.Context, request notary.Request) (string, error)
 }
 
-// Pins settles which root keys of a repository count from now on.
-type Pins interface {
-	// Commit records the root keys that a dry run has seen first, if any.
-	Commit(ctx context.Context, server, gun string) error
-	// AcceptCommand is what an operator types to accept changed root keys.
-	AcceptCommand(server, gun string) string
-}
-
 // Decision is what was decided about one image, and why.
 type Decision struct {
 	// Image is the reference as written.
@@ -73,17 +65,4 @@ func (d Decision) Sentence() string {
 		return ""
 	}
 	return Sentence(d.Image, d.Denial)
-}
-
-type dryRunKey struct{}
-
-// WithDryRun marks a context as that of a request that must leave no trace.
-func WithDryRun(ctx context.Context) context.Context {
-	return context.WithValue(ctx, dryRunKey{}, true)
-}
-
-// IsDryRun tells whether the context is marked by WithDryRun.
-func IsDryRun(ctx context.Context) bool {
-	marked, _ := ctx.Value(dryRunKey{}).(bool)
-	return marked
 }

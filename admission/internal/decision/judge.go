@@ -21,6 +21,8 @@ type Workload struct {
 	Namespace      string
 	PullSecrets    []string
 	ServiceAccount string
+	// DryRun asks that the decision leaves no trace.
+	DryRun bool
 }
 
 // Judge decides about images.
@@ -28,7 +30,6 @@ type Judge struct {
 	Policies Policies
 	Secrets  Secrets
 	Trust    Trust
-	Pins     Pins
 }
 
 // All judges the images of one workload, several at once and each only once,

@@ -4,6 +4,7 @@ package decision
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -43,9 +44,10 @@ func (j *Judge) trust(ctx context.Context, material *material, set policy.Set,
 		Digest:      image.Digest,
 		Signers:     signers,
 		Credentials: credentials,
+		DryRun:      material.workload.DryRun,
 	})
 	if err != nil {
-		return "", j.explained(ctx, err, problems, server, image.Name)
+		return "", explained(err, problems)
 	}
 	if !sha256Digest.MatchString(digest) ||
 		(image.Digest != "" && image.Digest != digest) {
@@ -53,32 +55,20 @@ func (j *Judge) trust(ctx context.Context, material *material, set policy.Set,
 			"the trust data of %s vouches for the digest %q, which is not "+
 				"that of an image to run", image.Name, digest)
 	}
-	if !IsDryRun(ctx) {
-		if err := j.Pins.Commit(ctx, server, image.Name); err != nil {
-			return "", err
-		}
-	}
 	return digest, nil
 }
 
-// explained adds to a verifier's denial what only this package knows: the
-// command that accepts changed root keys, and the pull secrets that are of no
-// use.
-func (j *Judge) explained(ctx context.Context, err error, problems []string,
-	server, gun string) error {
-	found := denial(ctx, err)
-	switch found.Code {
-	case reason.RootChanged:
-		return reason.Wrap(found.Code, err, "%s; to accept the change: %s",
-			strings.TrimRight(found.Sentence, "."),
-			j.Pins.AcceptCommand(server, gun))
-	case reason.NoCredentials, reason.CredentialsRefused:
-		if len(problems) > 0 {
-			return reason.Wrap(reason.PullSecretInvalid, err, "%s: %s",
-				found.Sentence, strings.Join(problems, "; "))
-		}
+// explained names the pull secrets that are of no use, if a verifier wants
+// for credentials.
+func explained(err error, problems []string) error {
+	var denial *reason.Denial
+	if len(problems) == 0 || !errors.As(err, &denial) ||
+		(denial.Code != reason.NoCredentials &&
+			denial.Code != reason.CredentialsRefused) {
+		return err
 	}
-	return err
+	return reason.Wrap(reason.PullSecretInvalid, err, "%s; %s",
+		denial.Sentence, strings.Join(problems, "; "))
 }
 
 // trustServer is the entry's own, else the one that the cluster's policies

@@ -30,9 +30,6 @@ func (h *Handler) respond(ctx context.Context,
 		return h.refuse(request, reason.New(reason.NotReady,
 			"the admission server has not read the policies yet"))
 	}
-	if request.DryRun != nil && *request.DryRun {
-		ctx = decision.WithDryRun(ctx)
-	}
 	object, before, err := decode(kind, request)
 	if err != nil {
 		return h.refuse(request,
@@ -52,6 +49,7 @@ func (h *Handler) respond(ctx context.Context,
 		Namespace:      request.Namespace,
 		PullSecrets:    object.PullSecrets(),
 		ServiceAccount: object.ServiceAccount(),
+		DryRun:         request.DryRun != nil && *request.DryRun,
 	}, images)
 	h.tell(request, decisions)
 	return combined(uses, decisions)
