@@ -112,10 +112,12 @@ class Release:
 
 
 @functools.lru_cache(maxsize=None)
-def template(helm, scenario, values, kubernetes, namespace):
+def template(helm, scenario, values, kubernetes, namespace, apis):
     """Run helm template once for each set of arguments."""
     command = [helm, 'template', 'portieris-portieris', str(CHART),
                '--namespace', namespace, '--kube-version', kubernetes]
+    for api in apis:
+        command += ['--api-versions', api]
     if scenario:
         command += ['--values', str(SCENARIOS[scenario])]
     return run(*command, '--values', '-', stdin=values)
@@ -128,16 +130,16 @@ class Chart:
         self.helm = helm
 
     def render(self, scenario=None, kubernetes=KUBERNETES,
-               into='portieris', **values):
+               into='portieris', apis=(), **values):
         done = template(self.helm, scenario, json.dumps(values), kubernetes,
-                        into)
+                        into, tuple(apis))
         assert done.returncode == 0, done.stderr
         return Release(done.stdout)
 
     def refusal(self, **values):
         """Return what Helm says about values it must not take."""
         done = template(self.helm, None, json.dumps(values), KUBERNETES,
-                        'portieris')
+                        'portieris', ())
         assert done.returncode != 0, 'Helm took %r' % values
         return done.stderr
 

@@ -3,6 +3,8 @@
 
 import functools
 import json
+import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -14,6 +16,7 @@ import yaml
 from .conftest import CACHE
 from .conftest import Chart
 from .conftest import CHART
+from .conftest import LOADER
 from .conftest import run
 
 OLD = ['1.%d.0' % minor for minor in range(18, 25)]
@@ -114,6 +117,41 @@ def test_crds_are_valid_from_first_to_last_version(crd):
         validate(json.dumps(crd), version)
     assert crd['spec']['group'] == 'portieris.cloud.ibm.com'
     assert [v['name'] for v in crd['spec']['versions']] == ['v1']
+
+
+def certificate_schemas(module, version):
+    """Return the closed schemas of one cert-manager's own CRDs, by kind."""
+    done = run('go', 'mod', 'download', '-json', module)
+    if done.returncode:
+        pytest.skip('%s is not to be had: %s' % (module, done.stdout))
+    folder = pathlib.Path(json.loads(done.stdout)['Dir']) / 'deploy' / 'crds'
+    schemas = {}
+    for path in folder.glob('*.yaml'):
+        crd = yaml.load(path.read_text(), LOADER)['spec']
+        served = next(v for v in crd['versions'] if v['name'] == version)
+        spec = served.get('schema') or crd['validation']
+        schemas[crd['names']['kind']] = closed(
+            spec['openAPIV3Schema']['properties']['spec'])
+    return schemas
+
+
+@pytest.mark.skipif(not shutil.which('go'), reason='go is not there')
+@pytest.mark.parametrize('module, served, version', [
+    ('github.com/jetstack/cert-manager@v0.15.0',
+     ['cert-manager.io/v1alpha2'], 'v1alpha2'),
+    ('github.com/cert-manager/cert-manager@v1.19.1',
+     ['cert-manager.io/v1'], 'v1'),
+    ('github.com/cert-manager/cert-manager@v1.19.1',
+     ['cert-manager.io/v1', 'cert-manager.io/v1alpha2'], 'v1')])
+def test_cert_manager_takes_what_is_rendered(chart, module, served, version):
+    release = chart.render('everything', apis=served)
+    schemas = certificate_schemas(module, version)
+
+    things = release.all('Certificate') + release.all('Issuer')
+    assert len(things) == 4
+    for thing in things:
+        assert thing['apiVersion'] == 'cert-manager.io/' + version
+        jsonschema.validate(thing['spec'], schemas[thing['kind']])
 
 
 def test_default_policy_fits_its_crd(chart, scenario):

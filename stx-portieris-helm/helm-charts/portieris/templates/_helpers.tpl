@@ -1,4 +1,4 @@
-{{/* SPDX-License-Identifier: Apache-2.0 */}}
+{{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
 
 {{/* What the Service and the Deployment select by. Never change it: the
 selector of a Deployment cannot be altered. */}}
@@ -46,4 +46,12 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{/* Version of the Kubernetes API server, without what a distribution adds. */}}
 {{- define "portieris.kubeVersion" -}}
 {{- regexFind "[0-9]+\\.[0-9]+(\\.[0-9]+)?" .Capabilities.KubeVersion.GitVersion -}}
+{{- end }}
+
+{{/* cert-manager before 1.0, on StarlingX up to 6.0, has only old versions. */}}
+{{- define "portieris.oldCertManager" -}}
+{{- $apis := .Capabilities.APIVersions -}}
+{{- if and ($apis.Has "cert-manager.io/v1alpha2") (not ($apis.Has "cert-manager.io/v1")) -}}
+true
+{{- end -}}
 {{- end }}
