@@ -6,8 +6,6 @@ The shapes are those of master's parser: dictionaries only, never lists.
 
 import re
 
-import requests
-
 from stx_system.errors import Failed
 
 LOCAL_REGISTRY = 'registry.local:9001'
@@ -135,6 +133,9 @@ class Registry(object):
         'application/vnd.oci.image.index.v1+json'))
 
     def __init__(self, user=None, password=None, ca=None):
+        # Here, because most commands never ask and the import is slow.
+        import requests
+        self._failure = requests.RequestException
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = ca or True
@@ -153,7 +154,7 @@ class Registry(object):
         try:
             answer = self._session.head(
                 url, headers={'Accept': self.MANIFESTS}, timeout=10)
-        except requests.RequestException as error:
+        except self._failure as error:
             raise Failed('images download failed: asking %s for %s: %s' % (
                 host, rest, error))
         if answer.status_code in (200, 404):

@@ -114,10 +114,18 @@ class Plugins(object):
         return sorted(manager, key=lambda found: found.name)
 
 
+_told = set()
+
+
 def _not_loaded(manager, entry_point, error):
-    # sysinv logs it, and runs the application with generic operators.
-    LOG.error('plugin %s did not load: %s: %s', entry_point,
-              type(error).__name__, error)
+    """Say it once; sysinv only logs it and takes generic operators."""
+    text = 'plugin %s did not load: %s: %s' % (
+        entry_point.value, type(error).__name__, error)
+    if text not in _told:
+        _told.add(text)
+        print('warning: %s. StarlingX would go on without it.' % text,
+              file=sys.stderr)
+        LOG.error(text)
 
 
 def _load_all(folder, helm_operator):
@@ -133,5 +141,4 @@ def _load_all(folder, helm_operator):
                         if entry.group.startswith(WITH_OPERATOR) else ())
                 entry.load()(*args)
             except Exception as error:
-                LOG.error('plugin %s did not load: %s: %s', entry,
-                          type(error).__name__, error)
+                _not_loaded(None, entry, error)
