@@ -17,8 +17,8 @@ import (
 // never shows the secrets in it.
 type Credential struct {
 	Username      string
-	Password      string
-	IdentityToken string
+	Password      string `json:"-"`
+	IdentityToken string `json:"-"`
 	Source        string // where it comes from, for messages
 }
 

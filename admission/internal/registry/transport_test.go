@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/notarytest"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry/registrytest"
+)
+
+var (
+	good  = registry.Credential{Username: "good", Password: "secret-good", Source: "secret ns/good"}
+	wrong = registry.Credential{Username: "good", Password: "secret-wrong", Source: "secret ns/wrong"}
+)
+
+// issue knows the good user; a token names who it is for.
+func issue(user, password, _ string, scopes []string) (string, bool) {
+	if user == good.Username && password == good.Password {
+		return "for-good-" + strings.Join(scopes, "+"), true
+	}
+	return "for-nobody", false
+}
+
+func forGood(authorization string) bool { return strings.HasPrefix(authorization, "Bearer for-good-") }
+
+type bed struct {
+	*notarytest.Authority
+	transport *registry.Transport
+}
+
+func newBed(t *testing.T) *bed {
+	t.Helper()
+	notarytest.NoGoroutineLeft(t)
+	b := &bed{notarytest.NewAuthority(t), registry.New(registry.Options{})}
+	if err := b.transport.SetCA(b.PEM); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.transport.CloseIdle)
+	return b
+}
+
+// bearer serves a registry whose challenge names the token service.
+func (b *bed) bearer(t *testing.T, tokens http.Handler) string {
+	service := b.Serve(t, tokens)
+	return b.Serve(t, registrytest.Registry{
+		Challenge: fmt.Sprintf(`Bearer realm="%s/token",service="svc",scope="%%S"`, service.URL),
+		Accept:    forGood, Text: "content",
+	}).URL
+}
+
+func (b *bed) get(t *testing.T, address string, credentials ...registry.Credential) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	answer, err := b.transport.Do(ctx, registry.Request{URL: address + "/v2/team/app", Limit: 1000,
+		Scope: "repository:team/app:pull", Credentials: credentials})
+	if err != nil {
+		return "", err
+	}
+	return string(answer.Body), nil
+}
+
+func wantKind(t *testing.T, err error, kind registry.Kind, words ...string) *registry.Error {
+	t.Helper()
+	var e *registry.Error
+	if !errors.As(err, &e) || e.Kind != kind {
+		t.Fatalf("the error is %v, want kind %d", err, kind)
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("the message %q does not hold %q", err, word)
+		}
+	}
+	return e
+}
+
+func TestEveryTokenServiceThatKnowsTheCredentialIsUnderstood(t *testing.T) {
+	for name, tokens := range map[string]func(*registrytest.Log) http.Handler{
+		"Harbor":           func(l *registrytest.Log) http.Handler { return registrytest.Harbor(l, "team", "svc", issue) },
+		"Artifactory":      func(l *registrytest.Log) http.Handler { return registrytest.Artifactory(l, issue) },
+		"OAuth2 POST only": func(l *registrytest.Log) http.Handler { return registrytest.PostOnly(l, issue) },
+		"token only": func(l *registrytest.Log) http.Handler {
+			return registrytest.Plain(l, issue, map[string]any{"token": "%T"})
+		},
+		"access_token only": func(l *registrytest.Log) http.Handler {
+			return registrytest.Plain(l, issue, map[string]any{"access_token": "%T", "expires_in": 300})
+		},
+		"empty access_token": func(l *registrytest.Log) http.Handler {
+			return registrytest.Plain(l, issue, map[string]any{"token": "%T", "access_token": ""})
+		},
+		"expires_in as text": func(l *registrytest.Log) http.Handler {
+			return registrytest.Plain(l, issue, map[string]any{"token": "%T", "expires_in": "300"})
+		},
+		"busy at first": func(l *registrytest.Log) http.Handler {
+			return registrytest.Busy(0, registrytest.Plain(l, issue, map[string]any{"token": "%T"}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			var log registrytest.Log
+			address := b.bearer(t, tokens(&log))
+			for range 3 {
+				if text, err := b.get(t, address, good); text != "content" {
+					t.Fatalf("got %q, %v", text, err)
+				}
+			}
+			if got := log.Count("GET") + log.Count("POST"); got > 2 {
+				t.Errorf("the token service was asked %d times", got)
+			}
+			_, err := b.get(t, address, wrong)
+			wantKind(t, err, registry.Refused, "secret ns/wrong")
+		})
+	}
+}
+
+func TestWhatWorkedAtATokenServiceIsRemembered(t *testing.T) {
+	b := newBed(t)
+	var log registrytest.Log
+	address := b.bearer(t, registrytest.PostOnly(&log, issue))
+	for i := range 3 {
+		_, err := b.transport.Do(t.Context(), registry.Request{
+			URL: fmt.Sprintf("%s/v2/team/app%d", address, i), Limit: 100,
+			Scope: fmt.Sprintf("repository:team/app%d:pull", i), Credentials: []registry.Credential{good}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if log.Count("GET") != 1 || log.Count("POST") != 3 {
+		t.Errorf("GET %d times and POST %d times, want 1 and 3", log.Count("GET"), log.Count("POST"))
+	}
+}
+
+func TestCredentialsAreTriedInTurn(t *testing.T) {
+	b := newBed(t)
+	address := b.bearer(t, registrytest.Artifactory(&registrytest.Log{}, issue))
+	if text, err := b.get(t, address, wrong, good); text != "content" {
+		t.Fatalf("got %q, %v", text, err)
+	}
+}
+
+func TestWithoutCredentialsAnAnonymousTokenIsTried(t *testing.T) {
+	b := newBed(t)
+	open := func(_, _, _ string, _ []string) (string, bool) { return "for-good-all", false }
+	address := b.bearer(t, registrytest.Harbor(&registrytest.Log{}, "team", "svc", open))
+	if text, err := b.get(t, address); text != "content" {
+		t.Fatalf("got %q, %v", text, err)
+	}
+}
+
+func TestNoCredentialsAreMissedByAPrivateRepository(t *testing.T) {
+	b := newBed(t)
+	address := b.bearer(t, registrytest.Harbor(&registrytest.Log{}, "team", "svc", issue))
+	_, err := b.get(t, address)
+	wantKind(t, err, registry.Missing, "none were given")
+}
+
+func TestIdentityTokensArePostedAsRefreshTokens(t *testing.T) {
+	b := newBed(t)
+	known := func(user, password, _ string, _ []string) (string, bool) {
+		return "for-good-x", user == "token" && password == "identity"
+	}
+	address := b.bearer(t, registrytest.PostOnly(&registrytest.Log{}, known))
+	if text, err := b.get(t, address, registry.Credential{IdentityToken: "identity"}); text != "content" {
+		t.Fatalf("got %q, %v", text, err)
+	}
+}
+
+func TestABasicChallengeIsMetDirectly(t *testing.T) {
+	b := newBed(t)
+	address := b.Serve(t, registrytest.Registry{Challenge: `Basic realm="Registry"`, Text: "content",
+		Accept: func(authorization string) bool {
+			r := http.Request{Header: http.Header{"Authorization": {authorization}}}
+			user, password, _ := r.BasicAuth()
+			return user == good.Username && password == good.Password
+		}}).URL
+	if text, err := b.get(t, address, wrong, good); text != "content" {
+		t.Fatalf("got %q, %v", text, err)
+	}
+	_, err := b.get(t, address)
+	wantKind(t, err, registry.Missing)
+}
+
+func TestARevokedTokenIsReplacedOnce(t *testing.T) {
+	b := newBed(t)
+	var serial atomic.Int64
+	counting := func(user, password, _ string, _ []string) (string, bool) {
+		return fmt.Sprint("token-", serial.Add(1)), user == good.Username && password == good.Password
+	}
+	service := b.Serve(t, registrytest.Artifactory(&registrytest.Log{}, counting))
+	var valid atomic.Value
+	valid.Store("token-1")
+	address := b.Serve(t, registrytest.Registry{
+		Challenge: fmt.Sprintf(`Bearer realm=%q,service="svc",scope="%%S"`, service.URL+"/token"),
+		Accept:    func(a string) bool { return a == "Bearer "+valid.Load().(string) }, Text: "content",
+	}).URL
+	for _, next := range []string{"token-1", "token-1", "token-2"} {
+		valid.Store(next)
+		if text, err := b.get(t, address, good); text != "content" {
+			t.Fatalf("with %s valid: %q, %v", next, text, err)
+		}
+	}
+	valid.Store("none")
+	_, err := b.get(t, address, good)
+	wantKind(t, err, registry.Refused, "secret ns/good")
+}
+
+func TestATokenIsUsedForNineTenthsOfItsLife(t *testing.T) {
+	var log registrytest.Log
+	now := time.Now()
+	a := notarytest.NewAuthority(t)
+	b := &bed{a, registry.New(registry.Options{Now: func() time.Time { return now }})}
+	if err := b.transport.SetCA(a.PEM); err != nil {
+		t.Fatal(err)
+	}
+	address := b.bearer(t, registrytest.Plain(&log, issue, map[string]any{"token": "%T"}))
+	for _, step := range []struct {
+		after time.Duration
+		asked int
+	}{{0, 1}, {53 * time.Second, 1}, {2 * time.Second, 2}} { // no expires_in means 60 s
+		now = now.Add(step.after)
+		if _, err := b.get(t, address, good); err != nil {
+			t.Fatal(err)
+		}
+		if got := log.Count("GET"); got != step.asked {
+			t.Errorf("after %v more the service was asked %d times, want %d", step.after, got, step.asked)
+		}
+	}
+}
+
+func TestTheScopeOfTheChallengeIsTheOneAskedFor(t *testing.T) {
+	b := newBed(t)
+	service := b.Serve(t, registrytest.Plain(&registrytest.Log{}, issue, map[string]any{"token": "%T"}))
+	address := b.Serve(t, registrytest.Registry{
+		Challenge: fmt.Sprintf(`Bearer realm=%q,service="svc",scope="repository:team/app:pull,push"`, service.URL),
+		Accept:    func(a string) bool { return a == "Bearer for-good-repository:team/app:pull,push" },
+		Text:      "content",
+	}).URL
+	for range 2 {
+		if text, err := b.get(t, address, good); text != "content" {
+			t.Fatalf("got %q, %v", text, err)
+		}
+	}
+}
+
+func TestATokenServiceThatFailsIsNamed(t *testing.T) {
+	for name, test := range map[string]struct {
+		tokens http.HandlerFunc
+		kind   registry.Kind
+	}{
+		"5xx":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, registry.Status},
+		"no JSON":     {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, registry.Garbage},
+		"empty token": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"token":""}`) }, registry.Refused},
+		"line breaks": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"token":"a\r\nX: y"}`) }, registry.Garbage},
+		"huge": {func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"token":%q}`, strings.Repeat("x", 1<<20))
+		}, registry.TooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			_, err := b.get(t, b.bearer(t, test.tokens), good)
+			wantKind(t, err, test.kind, "https://127.0.0.1:")
+		})
+	}
+}
+
+func TestAnswersThatCannotBeMetEndInASentence(t *testing.T) {
+	challenge := func(text string) http.Handler {
+		return registrytest.Registry{Challenge: text, Accept: func(string) bool { return false }}
+	}
+	status := func(code int) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
+	}
+	for name, test := range map[string]struct {
+		handler http.Handler
+		kind    registry.Kind
+		word    string
+	}{
+		"no challenge":               {status(401), registry.Challenge, "names no token service"},
+		"challenge without realm":    {challenge(`Bearer service="x"`), registry.Challenge, "no realm"},
+		"realm over plain HTTP":      {challenge(`Bearer realm="http://tokens.example.com/"`), registry.Challenge, "not https"},
+		"realm in this machine":      {challenge(`Bearer realm="https://localhost:1/"`), registry.Forbidden, "loopback"},
+		"realm at a metadata server": {challenge(`Bearer realm="https://169.254.169.254/"`), registry.Forbidden, "link-local"},
+		"realm on IPv6 loopback":     {challenge(`Bearer realm="https://[::1]:1/"`), registry.Forbidden, "loopback"},
+		"unknown scheme":             {challenge(`Negotiate`), registry.Challenge, "Negotiate"},
+		"forbidden":                  {status(403), registry.Status, "403"},
+		"not found":                  {status(404), registry.Status, "404"},
+		"failing":                    {status(500), registry.Status, "500"},
+		"always busy":                {registrytest.Busy(1000, status(200)), registry.Status, "429"},
+		"redirect to plain HTTP":     {http.RedirectHandler("http://example.com/", 302), registry.Forbidden, "not https"},
+		"redirect into this machine": {http.RedirectHandler("https://localhost:1/", 307), registry.Forbidden, "loopback"},
+		"redirect to a name in here": {http.RedirectHandler("https://a.localhost/", 307), registry.Forbidden, "loopback"},
+		"redirect for ever":          {http.RedirectHandler("/again", 302), registry.Forbidden, "redirect"},
+		"redirect to nowhere":        {status(302), registry.Garbage, "Location"},
+		"too large": {http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(bytes.Repeat([]byte("x"), 1001))
+		}), registry.TooLarge, "1000"},
+		"too large, no length": {http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			for range 100 {
+				_, _ = w.Write(bytes.Repeat([]byte("x"), 1001))
+				w.(http.Flusher).Flush()
+			}
+		}), registry.TooLarge, "1000"},
+		"cut short": {http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "500")
+			_, _ = w.Write([]byte("x"))
+		}), registry.Unreachable, "EOF"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			_, err := b.get(t, b.Serve(t, test.handler).URL, good)
+			wantKind(t, err, test.kind, test.word)
+		})
+	}
+}
+
+func TestARedirectWithinTheServerIsFollowedAndElsewhereWithoutCredentials(t *testing.T) {
+	b := newBed(t)
+	var shown atomic.Value
+	other := b.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		shown.Store(r.Header.Get("Authorization"))
+		fmt.Fprint(w, "content")
+	}))
+	mux := http.NewServeMux()
+	mux.Handle("/v2/team/app", http.RedirectHandler("/moved", http.StatusTemporaryRedirect))
+	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) {
+		if _, _, given := r.BasicAuth(); !given {
+			w.Header().Set("WWW-Authenticate", "Basic")
+			w.WriteHeader(401)
+			return
+		}
+		http.Redirect(w, r, other.URL+"/blob", http.StatusFound)
+	})
+	if text, err := b.get(t, b.Serve(t, mux).URL, good); text != "content" {
+		t.Fatalf("got %q, %v", text, err)
+	}
+	if got := shown.Load(); got != "" {
+		t.Errorf("the other host was shown %q", got)
+	}
+}
+
+func TestConnectionsAreKept(t *testing.T) {
+	b := newBed(t)
+	var mu sync.Mutex
+	peers := map[string]bool{}
+	server := b.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		peers[r.RemoteAddr] = true
+		w.WriteHeader(404)
+		fmt.Fprint(w, strings.Repeat("x", 10000))
+	}))
+	for range 200 {
+		_, err := b.get(t, server.URL)
+		wantKind(t, err, registry.Status)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(peers) != 1 {
+		t.Errorf("200 requests took %d connections", len(peers))
+	}
+}
+
+func TestPlainHTTPIsNeverSpoken(t *testing.T) {
+	b := newBed(t)
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	_, err := b.get(t, plain.URL)
+	wantKind(t, err, registry.Invalid, "https://")
+	_, err = b.get(t, strings.Replace(plain.URL, "http:", "https:", 1))
+	wantKind(t, err, registry.Unreachable)
+	_, err = b.get(t, "https://user:pw@example.com")
+	wantKind(t, err, registry.Invalid)
+	if strings.Contains(err.Error(), "pw") {
+		t.Errorf("the message %q shows a password", err)
+	}
+}
+
+func TestPeersAreTrustedByTheBundle(t *testing.T) {
+	b := newBed(t)
+	server := b.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "content") }))
+	generation := b.transport.Generation()
+	if text, err := b.get(t, server.URL); text != "content" {
+		t.Fatalf("got %q, %v", text, err)
+	}
+
+	for name, bundle := range map[string]string{
+		"no PEM":        "not a certificate",
+		"broken":        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+		"a private key": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+	} {
+		if err := b.transport.SetCA([]byte(bundle)); err == nil {
+			t.Errorf("a bundle that is %s was accepted", name)
+		}
+	}
+	if text, err := b.get(t, server.URL); text != "content" || b.transport.Generation() != generation {
+		t.Errorf("after broken bundles: %q, %v, generation %d", text, err, b.transport.Generation())
+	}
+
+	if err := b.transport.SetCA(notarytest.NewAuthority(t).PEM); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.get(t, server.URL)
+	wantKind(t, err, registry.Certificate, server.URL)
+	if b.transport.Generation() == generation {
+		t.Error("the generation did not change with the bundle")
+	}
+	if err := b.transport.SetCA(b.PEM); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := b.get(t, server.URL); text != "content" {
+		t.Errorf("after the old bundle came back: %q, %v", text, err)
+	}
+}
+
+func TestASilentServerEndsWithTheCallersTime(t *testing.T) {
+	b := newBed(t)
+	over := make(chan struct{})
+	silent := b.Serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-over }))
+	defer close(over)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := b.transport.Do(ctx, registry.Request{URL: silent.URL, Limit: 1})
+	wantKind(t, err, registry.Timeout, silent.URL, "did not answer within")
+
+	address := b.bearer(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-over }))
+	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = b.transport.Do(ctx, registry.Request{URL: address, Limit: 1, Credentials: []registry.Credential{good}})
+	if e := wantKind(t, err, registry.Timeout); strings.HasPrefix(e.URL, address) {
+		t.Errorf("the error names %s, not the token service", e.URL)
+	}
+}
+
+func TestAnUnreachableServerIsNamed(t *testing.T) {
+	b := newBed(t)
+	gone := b.Serve(t, http.NotFoundHandler())
+	gone.Close()
+	_, err := b.get(t, gone.URL)
+	wantKind(t, err, registry.Unreachable, gone.URL, "refused")
+}
+
+func TestTheProxyOfTheEnvironmentIsUsed(t *testing.T) {
+	a := notarytest.NewAuthority(t)
+	var asked atomic.Value
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(r.Method + " " + r.Host)
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	defer proxy.Close()
+	address, _ := url.Parse(proxy.URL)
+	b := &bed{a, registry.New(registry.Options{Proxy: http.ProxyURL(address)})}
+	_, err := b.get(t, "https://trust.example.com:4443")
+	wantKind(t, err, registry.Unreachable)
+	if got := asked.Load(); got != "CONNECT trust.example.com:4443" {
+		t.Errorf("the proxy was asked for %v", got)
+	}
+}
+
+func TestSecretsAreInNoTextForm(t *testing.T) {
+	c := registry.Credential{Username: "user", Password: "hidden-1", IdentityToken: "hidden-2"}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "credential", c, "list", []registry.Credential{c})
+	text := fmt.Sprintf("%v %+v %#v %s", c, []registry.Credential{c}, c, c) + log.String()
+	if strings.Contains(text, "hidden") {
+		t.Errorf("%s", text)
+	}
+}
