@@ -144,10 +144,9 @@ def _prune_class(cls, api):
         elif name not in methods:
             if not name.startswith('_') or _known_elsewhere(cls, name):
                 delattr(cls, name)
-        elif inspect.isfunction(value):
-            wanted = described_arguments(methods[name])
-            if arguments(value) != wanted:
-                setattr(cls, name, _with_arguments(value, wanted))
+        elif arguments(value) != described_arguments(methods[name]):
+            setattr(cls, name, _with_arguments(
+                value, described_arguments(methods[name])))
 
 
 def _known_elsewhere(cls, name):
@@ -188,9 +187,10 @@ def kind_of(value):
 def own_names(module):
     """Return {name: value} of what a module of the double defines itself."""
     return {name: value for name, value in vars(module).items()
-            if not name.startswith('_') and
-            not isinstance(value, types.ModuleType) and
-            getattr(value, '__module__', module.__name__) == module.__name__}
+            if not name.startswith('_')
+            and not isinstance(value, types.ModuleType)
+            and getattr(value, '__module__',
+                        module.__name__) == module.__name__}
 
 
 def own_members(cls):
@@ -199,8 +199,8 @@ def own_members(cls):
             if name not in ('__module__', '__doc__', '__dict__',
                             '__weakref__', '__abstractmethods__',
                             '__qualname__', '__firstlineno__',
-                            '__static_attributes__') and
-            not name.startswith('_abc_')}
+                            '__static_attributes__')
+            and not name.startswith('_abc_')}
 
 
 def described_arguments(function_api):
@@ -210,7 +210,9 @@ def described_arguments(function_api):
 
 
 def arguments(function):
-    """Return [(name,) or (name, default)] of a function."""
+    """Return [(name,) or (name, default)] of a function or method."""
+    if isinstance(function, property):
+        function = function.fget
     function = getattr(function, '__func__', function)
     spec = getattr(inspect, 'getfullargspec',
                    getattr(inspect, 'getargspec', None))(function)

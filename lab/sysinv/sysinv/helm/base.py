@@ -3,9 +3,9 @@
 
 import abc
 
-from sysinv import double
 from sysinv.common import constants
 from sysinv.common import exception
+from sysinv import double
 from sysinv.helm import common
 
 

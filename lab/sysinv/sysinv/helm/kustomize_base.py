@@ -83,8 +83,8 @@ class FluxCDKustomizeOperator(_Abstract):
         own = _read(kustomization)[0] if os.path.isfile(kustomization) else {}
         self.helmrelease_resource_map.setdefault(metadata['name'], {
             'name': metadata['name'],
-            'namespace': (own.get('namespace') or metadata.get('namespace') or
-                          self.kustomization_namespace),
+            'namespace': (own.get('namespace') or metadata.get('namespace')
+                          or self.kustomization_namespace),
             'resource': resource,
         })
 

@@ -3,8 +3,8 @@
 
 from sysinv.common import constants
 from sysinv.common import exception
-from sysinv.helm import lifecycle_utils
 from sysinv.helm.lifecycle_constants import LifecycleConstants
+from sysinv.helm import lifecycle_utils
 
 
 class AppLifecycleOperator(object):
@@ -19,9 +19,9 @@ class AppLifecycleOperator(object):
 
 
 def _check(conductor_obj, app, hook_info):
-    if (hook_info.mode == constants.APP_LIFECYCLE_MODE_AUTO and
-            hook_info.relative_timing == constants.APP_LIFECYCLE_TIMING_PRE and
-            hook_info.operation == constants.APP_APPLY_OP):
+    if (hook_info.mode, hook_info.relative_timing, hook_info.operation) == (
+            constants.APP_LIFECYCLE_MODE_AUTO,
+            constants.APP_LIFECYCLE_TIMING_PRE, constants.APP_APPLY_OP):
         raise exception.LifecycleSemanticCheckException(
             'Automatic apply is disabled for %s.' % app.name)
 

@@ -49,10 +49,10 @@ def add_pod_security_admission_controller_labels(app_op, app, hook_info):
             app_op._kube.kube_patch_namespace(namespace, {
                 'metadata': {'labels': dict(
                     [('pod-security.kubernetes.io/%s' % mode, 'privileged')
-                     for mode in ('enforce', 'audit', 'warn')] +
-                    [('pod-security.kubernetes.io/%s-version' % mode,
-                      common.POD_SECURITY_VERSION)
-                     for mode in ('enforce', 'audit', 'warn')])}})
+                     for mode in ('enforce', 'audit', 'warn')]
+                    + [('pod-security.kubernetes.io/%s-version' % mode,
+                        common.POD_SECURITY_VERSION)
+                       for mode in ('enforce', 'audit', 'warn')])}})
 
 
 def delete_namespace(app_op, namespace):

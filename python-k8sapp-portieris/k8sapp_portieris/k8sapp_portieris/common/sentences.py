@@ -36,9 +36,9 @@ def about(user_overrides):
         return []
     if not isinstance(values, dict):
         return ['They are no keys and values, but "%s".' % (values,)]
-    return (about_keys(values, override_keys.OVERRIDE_KEYS) +
-            about_trust_servers(values.get('trustServers')) +
-            about_certificates(values))
+    return (about_keys(values, override_keys.OVERRIDE_KEYS)
+            + about_trust_servers(values.get('trustServers'))
+            + about_certificates(values))
 
 
 def about_keys(values, known, path=''):
@@ -109,8 +109,9 @@ def about_trust_servers(servers):
 
 
 def _is_https(url):
-    return (isinstance(url, TEXT_TYPES) and
-            url.lower().startswith('https://') and len(url) > len('https://'))
+    return (isinstance(url, TEXT_TYPES)
+            and url.lower().startswith('https://')
+            and len(url) > len('https://'))
 
 
 def _host_of(url):

@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What sysinv calls at each step of an operation."""

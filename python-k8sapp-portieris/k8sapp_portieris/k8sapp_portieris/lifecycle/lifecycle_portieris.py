@@ -62,8 +62,8 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
     def _is_automatic_apply(moment, hook_info):
         # The base refuses every automatic apply, and with it the re-apply
         # by which the number of replicas follows the controllers.
-        return (moment == (CHECK, PRE, APPLY) and
-                hook_info.mode == constants.APP_LIFECYCLE_MODE_AUTO)
+        return (moment == (CHECK, PRE, APPLY)
+                and hook_info.mode == constants.APP_LIFECYCLE_MODE_AUTO)
 
     def _check_overrides(self, app_op, app):
         """Refuse user overrides that could not work."""

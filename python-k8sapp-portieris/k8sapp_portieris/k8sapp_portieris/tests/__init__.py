@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Unit tests; they run wherever sysinv, or its double, is."""

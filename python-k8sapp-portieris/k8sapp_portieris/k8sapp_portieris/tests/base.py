@@ -93,8 +93,8 @@ class Db(object):
                   'operational': operational, 'availability': availability,
                   'vim_progress_status': vim_progress_status}
         return len([host for host in self.hosts if all(
-            value is None or host[key] == value or
-            (isinstance(value, list) and host[key] in value)
+            value is None or host[key] == value
+            or (isinstance(value, list) and host[key] in value)
             for key, value in wanted.items())])
 
     def service_parameter_get_one(self, service=None, section=None,
@@ -111,8 +111,8 @@ class Db(object):
 
     def helm_override_get(self, app_id, name, namespace):
         known = (app_id, name, namespace) == (7, 'portieris', 'portieris')
-        if not known or (self.user_overrides is None and
-                         self.system_overrides is None):
+        if not known or (self.user_overrides is None
+                         and self.system_overrides is None):
             raise sysinv('common.exception').HelmOverrideNotFound(
                 name=name, namespace=namespace)
         return Row(user_overrides=self.user_overrides,

@@ -143,8 +143,8 @@ class Certificates(unittest.TestCase):
                           sentence)
 
     def test_a_private_key_is_refused(self):
-        sentence, = about(trustedCA=CERTIFICATE +
-                          '-----BEGIN PRIVATE KEY-----\n')
+        sentence, = about(
+            trustedCA=CERTIFICATE + '-----BEGIN PRIVATE KEY-----\n')
         self.assertIn('private key', sentence)
 
 

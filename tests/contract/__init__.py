@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plugin, double and manifests against what sysinv imposes."""
