@@ -21,12 +21,13 @@ PLATFORM_REGISTRY = 'registry.local:9001'
 
 EPILOG = """\
 The image is one layer on nothing: the static server, no shell, user 65532.
-The same sources and the same Go give the same bytes.
+The tar is an OCI layout that docker loads as well. The same sources and the
+same Go give the same bytes, and the digest that is printed.
 
 examples:
   portieris-app image
   portieris-app image --output /tmp/portieris.tar -o json
-  skopeo copy docker-archive:dist/portieris-image-2.0.1.tar \\
+  skopeo copy oci-archive:dist/portieris-image-2.0.1.tar \\
     docker://registry.local:9001/docker.io/starlingx/portieris:2.0.1
 """
 

@@ -1,23 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command portieris-image packs the admission server into a container image
-// without a container engine: one layer on nothing, as a tar that docker,
-// skopeo and containerd load. The same binary gives the same bytes.
+// without a container engine: one layer on nothing. The tar is an OCI layout
+// with a docker manifest.json beside it, so that docker, containerd and skopeo
+// load it, and the digest stays what it is. The same binary gives the same
+// bytes.
 package main
 
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
@@ -53,11 +59,86 @@ func pack(binary, reference, output string, when time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := tarball.WriteToFile(output, tag, image); err != nil {
+	folder, err := os.MkdirTemp("", "portieris-image-")
+	if err != nil {
+		return "", fmt.Errorf("make room for the image: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	if err := lay(image, tag, folder); err != nil {
+		return "", err
+	}
+	if err := archive(folder, output, when); err != nil {
 		return "", fmt.Errorf("write the image: %w", err)
 	}
 	digest, err := image.Digest()
 	return digest.String(), err
+}
+
+// lay writes the image into folder as an OCI layout, and docker's
+// manifest.json that points to the same blobs.
+func lay(image v1.Image, tag name.Tag, folder string) error {
+	path, err := layout.Write(folder, empty.Index)
+	if err != nil {
+		return fmt.Errorf("lay out the image: %w", err)
+	}
+	if err := path.AppendImage(image, layout.WithAnnotations(map[string]string{
+		"io.containerd.image.name":          tag.String(),
+		"org.opencontainers.image.ref.name": tag.TagStr(),
+	})); err != nil {
+		return fmt.Errorf("lay out the image: %w", err)
+	}
+	manifest, err := image.Manifest()
+	if err != nil {
+		return fmt.Errorf("read the manifest: %w", err)
+	}
+	docker := tarball.Descriptor{
+		Config:   blob(manifest.Config),
+		RepoTags: []string{tag.String()},
+	}
+	for _, layer := range manifest.Layers {
+		docker.Layers = append(docker.Layers, blob(layer))
+	}
+	content, err := json.Marshal(tarball.Manifest{docker})
+	if err != nil {
+		return fmt.Errorf("write docker's manifest: %w", err)
+	}
+	return os.WriteFile(filepath.Join(folder, "manifest.json"), content, 0o644)
+}
+
+func blob(descriptor v1.Descriptor) string {
+	return "blobs/" + descriptor.Digest.Algorithm + "/" + descriptor.Digest.Hex
+}
+
+// archive writes the files below folder into a tar, in the order of their
+// names.
+func archive(folder, output string, when time.Time) error {
+	target, err := os.Create(output)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	packed := tar.NewWriter(target)
+	err = filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		inside, err := filepath.Rel(folder, path)
+		if err != nil {
+			return err
+		}
+		return add(packed, inside, 0o644, content, when)
+	})
+	if err != nil {
+		return err
+	}
+	if err := packed.Close(); err != nil {
+		return err
+	}
+	return target.Close()
 }
 
 func assemble(program []byte, version string, when time.Time) (v1.Image, error) {
@@ -104,26 +185,30 @@ func assemble(program []byte, version string, when time.Time) (v1.Image, error) 
 // mounts over. Any user may write to /run and /tmp.
 func tree(program []byte, when time.Time) ([]byte, error) {
 	var packed bytes.Buffer
-	archive := tar.NewWriter(&packed)
+	writer := tar.NewWriter(&packed)
 	for _, folder := range []struct {
 		name string
 		mode int64
 	}{{"etc/", 0o755}, {"etc/certs/", 0o755}, {"run/", 0o1777}, {"tmp/", 0o1777}} {
-		if err := archive.WriteHeader(&tar.Header{
+		if err := writer.WriteHeader(&tar.Header{
 			Typeflag: tar.TypeDir, Name: folder.name, Mode: folder.mode, ModTime: when,
 		}); err != nil {
 			return nil, err
 		}
 	}
-	if err := archive.WriteHeader(&tar.Header{
-		Typeflag: tar.TypeReg, Name: "portieris", Mode: 0o755,
-		Size: int64(len(program)), ModTime: when,
-	}); err != nil {
+	if err := add(writer, "portieris", 0o755, program, when); err != nil {
 		return nil, err
 	}
-	if _, err := archive.Write(program); err != nil {
-		return nil, err
-	}
-	err := archive.Close()
+	err := writer.Close()
 	return packed.Bytes(), err
+}
+
+func add(writer *tar.Writer, name string, mode int64, content []byte, when time.Time) error {
+	if err := writer.WriteHeader(&tar.Header{
+		Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: int64(len(content)), ModTime: when,
+	}); err != nil {
+		return err
+	}
+	_, err := writer.Write(content)
+	return err
 }
