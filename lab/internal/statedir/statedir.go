@@ -164,7 +164,10 @@ func (d Dir) check() error {
 	if err != nil {
 		return err
 	}
-	if len(entries) > 0 {
+	for _, e := range entries {
+		if e.Name() == "sysinv" {
+			continue // the "system" command ran before there was a lab
+		}
 		return fmt.Errorf("%s holds files that no lab made; set "+
 			"PORTIERIS_LAB_DIR to an empty or a new directory", d)
 	}
