@@ -9,14 +9,17 @@ database or the cluster.
 
 import base64
 import difflib
+import re
 import ssl
 
 import yaml
 
 from k8sapp_portieris.common import override_keys
 
-CERTIFICATE_MARK = u'-----BEGIN CERTIFICATE-----'
-PRIVATE_KEY_MARK = u'PRIVATE KEY-----'
+CERTIFICATE_BEGIN = u'-----BEGIN CERTIFICATE-----'
+CERTIFICATE = re.compile(
+    CERTIFICATE_BEGIN + u'[^-]*-----END CERTIFICATE-----')
+PRIVATE_KEY = u'PRIVATE KEY-----'
 
 # The newest name first; the older ones still work.
 CA_KEYS = ('trustedCA', 'TrustedCACert', 'caCert')
@@ -35,7 +38,8 @@ def about(user_overrides):
     if values is None:
         return []
     if not isinstance(values, dict):
-        return ['They are no keys and values, but "%s".' % (values,)]
+        return ['They are a %s, not keys with values.' % (
+            'list' if isinstance(values, list) else 'single value')]
     return (about_keys(values, override_keys.OVERRIDE_KEYS)
             + about_trust_servers(values.get('trustServers'))
             + about_certificates(values))
@@ -51,7 +55,8 @@ def about_keys(values, known, path=''):
         if values is None or values in known:
             return []
         return ['%s is "%s", but can only be %s.' % (
-            path, values, ' or '.join('"%s"' % each for each in known))]
+            path, _shown(values),
+            ' or '.join('"%s"' % each for each in known))]
     if isinstance(known, list) and isinstance(values, list):
         return [sentence for place, value in enumerate(values)
                 for sentence in about_keys(value, known[0],
@@ -59,8 +64,8 @@ def about_keys(values, known, path=''):
     if not isinstance(known, dict) or not isinstance(values, dict):
         return []
     found = []
-    for key in sorted(values, key=str):
-        name = '%s.%s' % (path, key) if path else '%s' % key
+    for key in sorted(values, key=_shown):
+        name = '%s.%s' % (path, _shown(key)) if path else _shown(key)
         if key in known:
             found += about_keys(values[key], known[key], name)
         else:
@@ -71,7 +76,8 @@ def about_keys(values, known, path=''):
 
 def _nearest(key, known):
     by_lower = {each.lower(): each for each in known}
-    near = difflib.get_close_matches(str(key).lower(), sorted(by_lower), 1)
+    near = difflib.get_close_matches(_shown(key).lower(), sorted(by_lower),
+                                     1)
     if near:
         return 'the nearest known key is "%s"' % by_lower[near[0]]
     return 'known here are %s' % ', '.join(sorted(known))
@@ -89,7 +95,7 @@ def about_trust_servers(servers):
         path = 'trustServers[%d]' % place
         if not isinstance(server, dict):
             found.append('%s has no registry and url, but is "%s".' % (
-                path, server))
+                path, _shown(server)))
             continue
         for key in ('registry', 'url'):
             if not server.get(key):
@@ -98,13 +104,13 @@ def about_trust_servers(servers):
         if url and not _is_https(url):
             found.append(
                 '%s.url is "%s", but has to begin with https://, as '
-                'https://%s does.' % (path, url, _host_of(url)))
+                'https://%s does.' % (path, _shown(url), _host_of(url)))
         registry = server.get('registry')
-        if registry and '://' in str(registry):
+        if registry and '://' in _shown(registry):
             found.append(
                 '%s.registry is "%s", but is written without scheme, as in '
-                'the names of images: %s.' % (path, registry,
-                                              _host_of(registry)))
+                'the names of images: %s.' % (
+                    path, _shown(registry), _host_of(registry)))
     return found
 
 
@@ -115,7 +121,7 @@ def _is_https(url):
 
 
 def _host_of(url):
-    return str(url).split('://', 1)[-1].strip('/') or 'HOST:PORT'
+    return _shown(url).split('://', 1)[-1].strip('/') or 'HOST:PORT'
 
 
 def about_certificates(values):
@@ -134,13 +140,17 @@ def _certificate_problem(bundle):
     if not isinstance(bundle, TEXT_TYPES):
         return 'is no text; ' + how
     pem = bundle if '-----' in bundle else _from_base64(bundle)
-    if pem is None or CERTIFICATE_MARK not in pem:
+    if pem is None or CERTIFICATE_BEGIN not in pem:
         return 'is no PEM certificate; ' + how
-    if PRIVATE_KEY_MARK in pem:
+    if PRIVATE_KEY in pem:
         return ('holds a private key, which has no business there; '
                 'give the certificates alone, and replace that key')
+    certificates = CERTIFICATE.findall(pem)
+    if len(certificates) != pem.count(CERTIFICATE_BEGIN):
+        return 'holds a certificate that is cut short; ' + how
     try:
-        ssl.create_default_context(cadata=u'%s' % pem)
+        # Comments between the certificates may be in any language.
+        ssl.create_default_context(cadata=u'\n'.join(certificates))
     except (ssl.SSLError, ValueError):
         return 'holds a certificate that cannot be read; ' + how
     return None
@@ -149,6 +159,15 @@ def _certificate_problem(bundle):
 def _from_base64(text):
     try:
         return base64.b64decode(
-            ''.join(text.split()).encode('ascii')).decode('ascii')
+            ''.join(text.split()).encode('ascii')).decode('utf-8')
     except (TypeError, ValueError):
         return None
+
+
+def _shown(value):
+    """Return a value of the operator's for a sentence, in ASCII.
+
+    Not all that carries a sentence to the operator carries more on Python 2.
+    """
+    return str((u'%s' % (value,)).encode('ascii', 'backslashreplace')
+               .decode('ascii'))

@@ -24,8 +24,8 @@ UPDATE = constants.APP_UPDATE_OP
 # (type, timing, operation): method. The apply check comes in manual and in
 # automatic mode; the update check on the old application and on the new one.
 BEFORE_BASE = {
-    (CHECK, PRE, APPLY): '_check_overrides',
-    (CHECK, PRE, UPDATE): '_check_overrides',
+    (CHECK, PRE, APPLY): '_check',
+    (CHECK, PRE, UPDATE): '_check',
 }
 AFTER_BASE = {
     (RESOURCE, POST, REMOVE): '_delete_namespace',
@@ -65,8 +65,28 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
         return (moment == (CHECK, PRE, APPLY)
                 and hook_info.mode == constants.APP_LIFECYCLE_MODE_AUTO)
 
+    def _check(self, app_op, app):
+        """Refuse what could not work, before anything is changed."""
+        self._check_cert_manager(app_op, app)
+        self._check_overrides(app_op, app)
+
+    @staticmethod
+    def _check_cert_manager(app_op, app):
+        # From 11.0 on the platform sees to it by the metadata.
+        name = constants.HELM_APP_CERT_MANAGER
+        try:
+            status = app_op._dbapi.kube_app_get(name).status
+        except exception.NotFound:
+            status = 'not uploaded'
+        if status != constants.APP_APPLY_SUCCESS:
+            raise exception.LifecycleSemanticCheckException(
+                '%s gets its certificate from the application %s, which is '
+                '%s. Bring it to the status "%s" first, with "system '
+                'application-apply %s".' % (
+                    app.name, name, status, constants.APP_APPLY_SUCCESS,
+                    name))
+
     def _check_overrides(self, app_op, app):
-        """Refuse user overrides that could not work."""
         found = sentences.about(self._user_overrides(app_op, app))
         if found:
             raise exception.LifecycleSemanticCheckException(

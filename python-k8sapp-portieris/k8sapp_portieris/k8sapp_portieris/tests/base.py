@@ -77,12 +77,14 @@ class Db(object):
     """The methods of sysinv's database that base class and plugin call."""
 
     def __init__(self, hosts=(), parameters=None, user_overrides=None,
-                 system_overrides=None):
+                 system_overrides=None, cert_manager='applied'):
         self.hosts = list(hosts)
         self.parameters = parameters or {}
         self.user_overrides = user_overrides
         self.system_overrides = system_overrides
-        self.writes = []
+        self.apps = {'portieris': Row(id=7, status='uploaded')}
+        if cert_manager:
+            self.apps['cert-manager'] = Row(id=1, status=cert_manager)
 
     def count_hosts_matching_criteria(self, personality=None,
                                       administrative=None, operational=None,
@@ -105,9 +107,9 @@ class Db(object):
         return Row(value=self.parameters[service, section, name])
 
     def kube_app_get(self, name):
-        if name != 'portieris':
+        if name not in self.apps:
             raise sysinv('common.exception').KubeAppNotFound(name=name)
-        return Row(id=7, name=name)
+        return self.apps[name]
 
     def helm_override_get(self, app_id, name, namespace):
         known = (app_id, name, namespace) == (7, 'portieris', 'portieris')

@@ -28,9 +28,9 @@ def run(app_op, mode, lifecycle_type, timing, operation, extra=None,
 @base.on_each_release()
 class Checks(object):
 
-    def refused(self, user_overrides, *moment):
+    def refused(self, moment, **data):
         exception = base.sysinv('common.exception')
-        app_op = base.AppOperator(base.Db(user_overrides=user_overrides))
+        app_op = base.AppOperator(base.Db(**data))
         with self.assertRaises(
                 exception.LifecycleSemanticCheckException) as caught:
             run(app_op, *moment)
@@ -41,10 +41,22 @@ class Checks(object):
                        ('auto', 'check', 'pre', 'apply'),
                        ('manual', 'check', 'pre', 'update'),
                        ('auto', 'check', 'pre', 'update')):
-            sentence = self.refused(BAD, *moment)
+            sentence = self.refused(moment, user_overrides=BAD)
             self.assertIn('"trustServers"', sentence)
             self.assertIn('system helm-override-update portieris portieris '
                           'portieris', sentence)
+
+    def test_cert_manager_has_to_be_applied_first(self):
+        for status, told in (('uploaded', 'which is uploaded'),
+                             ('apply-failed', 'which is apply-failed'),
+                             (None, 'which is not uploaded')):
+            for operation in ('apply', 'update'):
+                sentence = self.refused(
+                    ('manual', 'check', 'pre', operation),
+                    cert_manager=status)
+                self.assertIn(told, sentence)
+                self.assertIn('system application-apply cert-manager',
+                              sentence)
 
     def test_good_overrides_pass_each_way_to_apply(self):
         for mode in ('manual', 'auto'):

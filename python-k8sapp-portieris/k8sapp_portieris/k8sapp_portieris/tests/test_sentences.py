@@ -137,10 +137,20 @@ class Certificates(unittest.TestCase):
     def test_a_damaged_certificate_is_named(self):
         for broken in (CERTIFICATE.replace('MII', 'MIX', 1),
                        CERTIFICATE + CERTIFICATE.replace('MII', 'MIX', 1),
-                       CERTIFICATE[:200]):
+                       CERTIFICATE.replace('MII', '%%%', 1)):
             sentence, = about(caCert=broken)
             self.assertIn('caCert holds a certificate that cannot be read',
                           sentence)
+
+    def test_a_certificate_cut_short_is_named(self):
+        for broken in (CERTIFICATE[:200], CERTIFICATE + CERTIFICATE[:200]):
+            sentence, = about(caCert=broken)
+            self.assertIn('caCert holds a certificate that is cut short',
+                          sentence)
+
+    def test_comments_may_be_in_any_language(self):
+        self.assertEqual([], about(
+            trustedCA=u'# F\u0151tan\u00fas\u00edtv\u00e1ny\n' + CERTIFICATE))
 
     def test_a_private_key_is_refused(self):
         sentence, = about(
@@ -159,8 +169,20 @@ class Text(unittest.TestCase):
                          sentences.about('a: 1\nb: ]\n'))
 
     def test_yaml_that_is_no_mapping_is_named(self):
-        sentence, = sentences.about('- trustServers\n')
-        self.assertIn('no keys and values', sentence)
+        self.assertEqual(['They are a list, not keys with values.'],
+                         sentences.about('- trustServers\n'))
+        self.assertEqual(['They are a single value, not keys with values.'],
+                         sentences.about('trustServers\n'))
+
+    def test_sentences_about_foreign_letters_are_ascii(self):
+        found = about(**{
+            'defaultPolicy': u'l\u00f6schen', 'trustServers': [
+                {'registry': u'https://h\u00e4fen', 'url': u'h\u00e4fen'}]})
+        found += sentences.about(u'l\u00f6schen: 1\n')
+        self.assertEqual(4, len(found))
+        for sentence in found:
+            self.assertEqual(str, type(sentence))
+            sentence.encode('ascii')
 
     def test_all_problems_are_told_at_once(self):
         self.assertEqual(3, len(about(
