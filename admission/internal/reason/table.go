@@ -19,7 +19,6 @@ const (
 	Rejected                 Code = "REJECTED"
 	RequirementUnsupported   Code = "REQUIREMENT-UNSUPPORTED"
 	VulnerabilityUnsupported Code = "VULNERABILITY-UNSUPPORTED"
-	DigestConflict           Code = "DIGEST-CONFLICT"
 
 	// About trust data.
 	NotSigned            Code = "NOT-SIGNED"
@@ -94,9 +93,6 @@ var table = []Entry{
 	{VulnerabilityUnsupported,
 		"The policy entry asks for a vulnerability verdict of IBM's registry (policy.vulnerability.ICCRVA), which this server does not ask for.",
 		"Remove vulnerability from the entry, or point image.repository at IBM's own image, which supports it."},
-	{DigestConflict,
-		"The policy entry has several requirements and they vouch for different digests of the image.",
-		"Push the image once more and sign it with every method the entry asks for."},
 
 	{NotSigned,
 		"The trust server knows the repository, but its trust data has no released signature for this tag.",

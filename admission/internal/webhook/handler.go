@@ -19,6 +19,7 @@ import (
 	exactjson "k8s.io/apimachinery/pkg/util/json"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/decision"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/workload"
 )
 
@@ -55,11 +56,13 @@ type Handler struct {
 // gets a plain error, which the API server reports by the failure policy.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
-	review, problem, status := read(w, r)
-	if problem != "" {
-		h.Log.Warn("not an AdmissionReview", "problem", problem,
+	review, status, err := read(w, r)
+	if err != nil {
+		h.Log.Warn("not an AdmissionReview", "error", err,
 			"remote", r.RemoteAddr)
-		http.Error(w, problem, status)
+		denial := reason.Wrap(reason.RequestInvalid, err, "%v", err)
+		http.Error(w, fmt.Sprintf("%s [%s]", denial.Sentence, denial.Code),
+			status)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), budget(r))
@@ -74,37 +77,37 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // read returns the review, or what is wrong with the request and the status
 // to answer with.
 func read(w http.ResponseWriter, r *http.Request) (
-	*admissionv1.AdmissionReview, string, int) {
+	*admissionv1.AdmissionReview, int, error) {
 	if r.Method != http.MethodPost {
-		return nil, "an AdmissionReview is sent by POST",
-			http.StatusMethodNotAllowed
+		return nil, http.StatusMethodNotAllowed,
+			errors.New("an AdmissionReview is sent by POST")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, fmt.Sprintf("the AdmissionReview is larger than %d bytes",
-			maxBody), http.StatusRequestEntityTooLarge
+		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf(
+			"the AdmissionReview is larger than %d bytes", maxBody)
 	case err != nil:
-		return nil, "the AdmissionReview could not be read: " + err.Error(),
-			http.StatusBadRequest
+		return nil, http.StatusBadRequest, fmt.Errorf(
+			"the AdmissionReview could not be read: %w", err)
 	}
 	review := &admissionv1.AdmissionReview{}
 	if err := exactjson.Unmarshal(body, review); err != nil {
-		return nil, "the body is not an AdmissionReview: " + err.Error(),
-			http.StatusBadRequest
+		return nil, http.StatusBadRequest, fmt.Errorf(
+			"the body is not an AdmissionReview: %w", err)
 	}
 	if review.APIVersion != admissionv1.SchemeGroupVersion.String() ||
 		review.Kind != "AdmissionReview" {
-		return nil, fmt.Sprintf("the body is a %q of %q, not an "+
-			"AdmissionReview of admission.k8s.io/v1",
-			review.Kind, review.APIVersion), http.StatusBadRequest
+		return nil, http.StatusBadRequest, fmt.Errorf("the body is a %q of "+
+			"%q, not an AdmissionReview of admission.k8s.io/v1",
+			review.Kind, review.APIVersion)
 	}
 	if review.Request == nil || review.Request.UID == "" {
-		return nil, "the AdmissionReview has no request with a uid",
-			http.StatusBadRequest
+		return nil, http.StatusBadRequest, errors.New(
+			"the AdmissionReview has no request with a uid")
 	}
-	return review, "", 0
+	return review, 0, nil
 }
 
 // budget is the time for a decision. The API server says in the query how
