@@ -67,10 +67,6 @@ class KubeOperator(object):
         core = self._get_kubernetesclient_core()
         return self._found(core.read_namespace, namespace) is not None
 
-    def kube_get_namespace_name_list(self):
-        core = self._get_kubernetesclient_core()
-        return [each.metadata.name for each in core.list_namespace().items]
-
     def kube_create_namespace(self, namespace):
         core = self._get_kubernetesclient_core()
         return core.create_namespace({'metadata': {'name': namespace}})
@@ -85,23 +81,15 @@ class KubeOperator(object):
         core = self._get_kubernetesclient_core()
         self._found(core.delete_namespace, namespace, body=dict(kwargs))
 
-    # Secrets and config maps.
+    # Secrets.
 
     def kube_get_secret(self, name, namespace):
         core = self._get_kubernetesclient_core()
         return self._found(core.read_namespaced_secret, name, namespace)
 
-    def kube_list_secret(self, namespace):
-        core = self._get_kubernetesclient_core()
-        return core.list_namespaced_secret(namespace).items
-
     def kube_create_secret(self, namespace, body):
         core = self._get_kubernetesclient_core()
         return core.create_namespaced_secret(namespace, body)
-
-    def kube_patch_secret(self, name, namespace, body):
-        core = self._get_kubernetesclient_core()
-        return core.patch_namespaced_secret(name, namespace, body)
 
     def kube_copy_secret(self, name, src_namespace, dst_namespace):
         core = self._get_kubernetesclient_core()
@@ -117,35 +105,11 @@ class KubeOperator(object):
         self._found(core.delete_namespaced_secret, name, namespace,
                     body=dict(kwargs))
 
-    def kube_read_config_map(self, name, namespace):
-        core = self._get_kubernetesclient_core()
-        return self._found(core.read_namespaced_config_map, name, namespace)
-
-    def kube_create_config_map(self, namespace, body):
-        core = self._get_kubernetesclient_core()
-        return core.create_namespaced_config_map(namespace, body)
-
-    def kube_delete_config_map(self, name, namespace, **kwargs):
-        core = self._get_kubernetesclient_core()
-        self._found(core.delete_namespaced_config_map, name, namespace,
-                    body=dict(kwargs))
-
-    # Pods and workloads.
-
-    def kube_get_pods_by_selector(self, namespace, label_selector,
-                                  field_selector):
-        core = self._get_kubernetesclient_core()
-        return core.list_namespaced_pod(
-            namespace, label_selector=label_selector,
-            field_selector=field_selector).items
+    # Workloads.
 
     def kube_get_namespaced_deployment(self, name, namespace):
         apps = self._get_kubernetesclient_apps_v1_api()
         return self._found(apps.read_namespaced_deployment, name, namespace)
-
-    def kube_patch_deployment(self, name, namespace, body):
-        apps = self._get_kubernetesclient_apps_v1_api()
-        return apps.patch_namespaced_deployment(name, namespace, body)
 
     # Admission webhooks.
 

@@ -63,7 +63,3 @@ def delete_namespace(app_op, namespace):
         if time.time() > deadline:
             raise exception.KubeNamespaceDeleteTimeout(name=namespace)
         time.sleep(1)
-
-
-def delete_configmap(app_op, namespace, configmap):
-    app_op._kube.kube_delete_config_map(configmap, namespace)

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""KubeOperator: the real client against an API that writes down requests."""
+
+import http.server
+import json
+import threading
+
+import pytest
+from sysinv.common import kubernetes
+
+CORE = '/api/v1'
+WEBHOOKS = '/apis/admissionregistration.k8s.io/v1/' \
+    'mutatingwebhookconfigurations'
+POLICY = ('portieris.cloud.ibm.com', 'v1')
+POLICIES = '/apis/portieris.cloud.ibm.com/v1'
+
+
+class Api(http.server.ThreadingHTTPServer):
+    """Answers what it was told to, and 404 where it was told nothing."""
+
+    def __init__(self):
+        super().__init__(('127.0.0.1', 0), Handler)
+        self.objects = {}
+        self.requests = []
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+
+    def handle_any(self):
+        length = int(self.headers.get('Content-Length') or 0)
+        body = json.loads(self.rfile.read(length) or 'null')
+        path = self.path.split('?')[0]
+        self.server.requests.append((self.command, path, body))
+        found = self.server.objects.get((self.command, path))
+        answer = json.dumps(found if found is not None else {
+            'kind': 'Status', 'code': 404, 'reason': 'NotFound'}).encode()
+        self.send_response(200 if found is not None else 404)
+        self.send_header('Content-Type', 'application/json')
+        self.send_header('Content-Length', str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_POST = do_PATCH = do_DELETE = handle_any
+
+    def log_message(self, *args):
+        """Keep the test's output to itself."""
+
+
+@pytest.fixture
+def api(tmp_path, monkeypatch):
+    server = Api()
+    threading.Thread(target=server.serve_forever, args=(0.02,),
+                     daemon=True).start()
+    config = tmp_path / 'kubeconfig'
+    config.write_text(json.dumps({
+        'apiVersion': 'v1', 'kind': 'Config', 'current-context': 'lab',
+        'contexts': [{'name': 'lab',
+                      'context': {'cluster': 'lab', 'user': 'lab'}}],
+        'users': [{'name': 'lab', 'user': {}}],
+        'clusters': [{'name': 'lab', 'cluster': {
+            'server': 'http://127.0.0.1:%d' % server.server_port}}]}))
+    monkeypatch.setenv('KUBECONFIG', str(config))
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def kube(api):
+    return kubernetes.KubeOperator()
+
+
+ABSENT = {
+    'kube_get_namespace': (('a',), False, CORE + '/namespaces/a'),
+    'kube_get_secret': (('s', 'a'), None, CORE + '/namespaces/a/secrets/s'),
+    'kube_get_namespaced_deployment': (
+        ('d', 'a'), None, '/apis/apps/v1/namespaces/a/deployments/d'),
+    'get_custom_resource': (
+        POLICY + ('a', 'imagepolicies', 'p'), None,
+        POLICIES + '/namespaces/a/imagepolicies/p'),
+    'get_clusterwide_custom_resource': (
+        POLICY + ('clusterimagepolicies', 'p'), None,
+        POLICIES + '/clusterimagepolicies/p'),
+    'list_custom_resources': (POLICY + ('clusterimagepolicies',), [],
+                              POLICIES + '/clusterimagepolicies'),
+}
+DELETED = {
+    'kube_delete_namespace': (('a',), CORE + '/namespaces/a'),
+    'kube_delete_secret': (('s', 'a'), CORE + '/namespaces/a/secrets/s'),
+    'kube_delete_mutating_webhook_configuration': (('w',), WEBHOOKS + '/w'),
+    'delete_custom_resource': (POLICY + ('a', 'imagepolicies', 'p'),
+                               POLICIES + '/namespaces/a/imagepolicies/p'),
+    'delete_clusterwide_custom_resource': (
+        POLICY + ('clusterimagepolicies', 'p'),
+        POLICIES + '/clusterimagepolicies/p'),
+}
+
+
+@pytest.mark.parametrize('method', ABSENT)
+def test_what_is_not_there_is_an_answer_and_no_error(kube, api, method):
+    arguments, answer, path = ABSENT[method]
+    assert getattr(kube, method)(*arguments) == answer
+    assert [each[:2] for each in api.requests] == [('GET', path)]
+
+
+@pytest.mark.parametrize('method', DELETED)
+def test_deleting_what_is_gone_is_no_error(kube, api, method):
+    arguments, path = DELETED[method]
+    getattr(kube, method)(*arguments)
+    assert [each[:2] for each in api.requests] == [('DELETE', path)]
+
+
+def test_another_error_is_passed_on(kube, api):
+    from kubernetes.client.exceptions import ApiException
+    with pytest.raises(ApiException):
+        kube.kube_create_namespace('a')
+
+
+def test_a_namespace_that_is_there_is_true(kube, api):
+    api.objects['GET', CORE + '/namespaces/a'] = {'metadata': {'name': 'a'}}
+    assert kube.kube_get_namespace('a') is True
+
+
+def test_a_secret_is_copied_with_type_and_data(kube, api):
+    data = {'.dockerconfigjson': 'e30='}
+    kind = 'kubernetes.io/dockerconfigjson'
+    api.objects['GET', CORE + '/namespaces/a/secrets/s'] = {
+        'metadata': {'name': 's'}, 'type': kind, 'data': data}
+    api.objects['POST', CORE + '/namespaces/b/secrets'] = {}
+    kube.kube_copy_secret('s', 'a', 'b')
+    assert api.requests[-1][2] == {
+        'metadata': {'name': 's'}, 'type': kind, 'data': data}
+
+
+def test_webhooks_are_found_by_label(kube, api):
+    api.objects['GET', WEBHOOKS] = {'items': [
+        {'metadata': {'name': 'image-admission-config'}}]}
+    found = kube.kube_get_mutating_webhook_configurations_by_selector(
+        'app=portieris', '')
+    assert [each.metadata.name for each in found] == [
+        'image-admission-config']
+
+
+def test_a_custom_resource_is_made_or_else_changed(kube, api):
+    folder = POLICIES + '/namespaces/a/imagepolicies'
+    body = {'spec': {'repositories': []}}
+    api.objects['POST', folder] = api.objects['PATCH', folder + '/p'] = {}
+    arguments = POLICY + ('a', 'imagepolicies', 'p', body)
+    kube.apply_custom_resource(*arguments)
+    assert api.requests[-1] == ('POST', folder, body)
+    api.objects['GET', folder + '/p'] = {'metadata': {'name': 'p'}}
+    kube.apply_custom_resource(*arguments)
+    assert api.requests[-1] == ('PATCH', folder + '/p', body)
