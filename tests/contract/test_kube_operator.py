@@ -141,6 +141,13 @@ def test_webhooks_are_found_by_label(kube, api):
         'image-admission-config']
 
 
+def test_pods_are_found_by_label(kube, api):
+    api.objects['GET', CORE + '/namespaces/a/pods'] = {'items': [
+        {'metadata': {'name': 'p'}}]}
+    found = kube.kube_get_pods_by_selector('a', 'app=portieris', '')
+    assert [each.metadata.name for each in found] == ['p']
+
+
 def test_a_custom_resource_is_made_or_else_changed(kube, api):
     folder = POLICIES + '/namespaces/a/imagepolicies'
     body = {'spec': {'repositories': []}}

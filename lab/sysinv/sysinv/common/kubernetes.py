@@ -107,6 +107,13 @@ class KubeOperator(object):
 
     # Workloads.
 
+    def kube_get_pods_by_selector(self, namespace, label_selector,
+                                  field_selector):
+        core = self._get_kubernetesclient_core()
+        return core.list_namespaced_pod(
+            namespace, label_selector=label_selector,
+            field_selector=field_selector).items
+
     def kube_get_namespaced_deployment(self, name, namespace):
         apps = self._get_kubernetesclient_apps_v1_api()
         return self._found(apps.read_namespaced_deployment, name, namespace)
