@@ -11,9 +11,9 @@ from tests.e2e.conftest import pod
 
 def test_update_keeps_overrides_and_protection(
         protected, namespace, tmp_path):
-    newer = build.make_tarball(output=str(tmp_path), app_version='2.0-2')
+    newer = build.make_tarball(output=str(tmp_path), wanted_version='2.0-2')
     protected.lab('push', '--tar', image.make_image(),
-                  image.platform_reference('2.0-2'))
+                  image.platform_reference().replace('2.0.1', '2.0.2'))
     protected.system('application-update', newer)
     shown = json.loads(protected.system(
         'application-show', 'portieris', '--format', 'json'))
