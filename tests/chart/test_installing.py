@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real API server takes the release, its changes and its removal."""
+
+import json
+import pathlib
+import shutil
+
+import pytest
+import yaml
+
+from .apiserver import Cluster
+from .apiserver import KUBE
+from .conftest import CHART
+from .conftest import fetched
+from .conftest import run
+from .conftest import SCENARIOS
+
+CERT_MANAGER = 'github.com/cert-manager/cert-manager@v1.19.1'
+SERVER = 'system:serviceaccount:portieris:portieris'
+WEBHOOK = ('mutatingwebhookconfiguration', 'image-admission-config')
+POLICY = '''
+apiVersion: portieris.cloud.ibm.com/v1
+kind: ImagePolicy
+metadata:
+  name: mine
+  namespace: default
+spec:
+  repositories:
+    - name: "registry.local:9001/*"
+      policy:
+        trust:
+          enabled: true
+          trustServer: https://notary.local:4443
+'''
+
+
+class Installed:
+    """A release that helm installs, upgrades and removes."""
+
+    def __init__(self, cluster, helm):
+        self.cluster = cluster
+        self.helm = helm
+
+    def run(self, verb, *arguments):
+        return run(self.helm, verb, 'portieris-portieris', *arguments,
+                   '--namespace', 'portieris', '--kubeconfig',
+                   str(self.cluster.kubeconfig))
+
+    def upgrade(self, scenario='default', *arguments):
+        done = self.run('upgrade', str(CHART), '--install', '--values',
+                        str(SCENARIOS[scenario]), *arguments)
+        assert done.returncode == 0, done.stderr
+
+    def uninstall(self):
+        done = self.run('uninstall')
+        assert done.returncode == 0, done.stderr
+
+    def webhook(self):
+        return self.cluster.get(*WEBHOOK)['webhooks'][0]
+
+    def change_webhook(self, **values):
+        """Change it as an outsider does."""
+        patch = [{'op': 'add', 'path': '/webhooks/0/' + path.replace(
+            '_', '/'), 'value': value} for path, value in values.items()]
+        self.cluster.done('patch', *WEBHOOK, '--type=json', '-p',
+                          json.dumps(patch))
+
+
+@pytest.fixture(scope='module')
+def cluster(tmp_path_factory):
+    if not KUBE.exists():
+        pytest.skip('build/bin/kube is not built: make lab builds it')
+    made = Cluster(tmp_path_factory.mktemp('apiserver'))
+    try:
+        made.up()
+        yield made
+    finally:
+        made.down()
+
+
+@pytest.fixture(scope='module')
+def platform(cluster):
+    """The API server with cert-manager's CRDs and the namespace."""
+    if not shutil.which('go'):
+        pytest.skip('go, which fetches the CRDs, is not there')
+    done = run('go', 'mod', 'download', '-json', CERT_MANAGER)
+    if done.returncode:
+        pytest.skip('%s is not to be had: %s' % (CERT_MANAGER, done.stdout))
+    folder = pathlib.Path(json.loads(done.stdout)['Dir']) / 'deploy' / 'crds'
+    for path in folder.glob('cert-manager.io_*.yaml'):
+        cluster.done('create', '-f', str(path))
+    cluster.done('create', 'namespace', 'portieris')
+    cluster.done('label', 'namespace', 'portieris',
+                 'pod-security.kubernetes.io/enforce=restricted')
+    cluster.done('wait', '--for=condition=Established', 'crd', '--all',
+                 '--timeout=60s')
+    return cluster
+
+
+@pytest.fixture(scope='module')
+def release(platform, helm):
+    installed = Installed(platform, helm)
+    installed.upgrade()
+    return installed
+
+
+def allowed(cluster, *what):
+    answer = cluster.kubectl('auth', 'can-i', *what, '--as', SERVER)
+    return answer.stdout.strip() == 'yes'
+
+
+def test_pods_fit_the_restricted_level(release):
+    template = release.cluster.get(
+        'deployment', 'portieris-portieris', '-n', 'portieris')[
+        'spec']['template']
+    pod = dict(template, apiVersion='v1', kind='Pod')
+    pod['metadata'] = dict(pod['metadata'], name='probe',
+                           namespace='portieris')
+
+    created = release.cluster.kubectl('create', '--dry-run=server', '-f',
+                                      '-', stdin=json.dumps(pod))
+
+    assert created.returncode == 0, created.stderr
+    pod['spec']['containers'][0]['securityContext']['capabilities'] = {}
+    refused = release.cluster.kubectl('create', '--dry-run=server', '-f',
+                                      '-', stdin=json.dumps(pod))
+    assert 'violates PodSecurity "restricted' in refused.stderr
+
+
+@pytest.mark.parametrize('question', [
+    'list clusterimagepolicies', 'watch imagepolicies -A',
+    'get secrets -A', 'get serviceaccounts -A', 'get cronjobs -A',
+    'get configmaps/portieris-trust-pins -n portieris',
+    'update configmaps/portieris-trust-pins -n portieris',
+    'watch configmaps/portieris-trust-pins -n portieris',
+    'create configmaps -n portieris'])
+def test_server_may(release, question):
+    assert allowed(release.cluster, *question.split())
+
+
+@pytest.mark.parametrize('question', [
+    'list secrets -A', 'list secrets -n portieris',
+    'create clusterimagepolicies', 'update imagepolicies -A',
+    'get configmaps/kubeadm-config -n kube-system',
+    'update configmaps/other -n portieris',
+    'delete configmaps/portieris-trust-pins -n portieris',
+    'update mutatingwebhookconfigurations',
+    'create pods -n portieris', 'list pods -A'])
+def test_server_may_not(release, question):
+    assert not allowed(release.cluster, *question.split())
+
+
+def test_upgrade_puts_the_failure_policy_back_and_leaves_the_ca(release):
+    release.change_webhook(failurePolicy='Ignore',
+                           clientConfig_caBundle='Q0E=')
+
+    release.upgrade('simplex')
+
+    assert release.webhook()['failurePolicy'] == 'Fail'
+    assert release.webhook()['clientConfig']['caBundle'] == 'Q0E='
+
+
+def test_apply_brings_back_a_webhook_that_was_deleted(release):
+    release.cluster.done('delete', *WEBHOOK)
+
+    release.upgrade('default', '--set', 'ReapplyAdmissionWebhook=true')
+
+    assert release.webhook()['failurePolicy'] == 'Fail'
+    assert release.webhook()['rules']
+
+
+def test_webhook_created_anew_without_ca_survives_an_upgrade(release):
+    live = release.cluster.get(*WEBHOOK)
+    live['metadata'] = {key: live['metadata'][key]
+                        for key in ('name', 'labels', 'annotations')}
+    live['webhooks'][0]['clientConfig'].pop('caBundle', None)
+    release.cluster.done('delete', *WEBHOOK)
+    release.cluster.done('create', '-f', '-', stdin=json.dumps(live))
+
+    release.upgrade('trust-servers')
+
+    metadata = release.cluster.get(*WEBHOOK)['metadata']
+    assert metadata['annotations']['cert-manager.io/inject-ca-from'] == (
+        'portieris/portieris-certs')
+
+
+def test_policies_follow_the_values(release):
+    release.upgrade('deny-all')
+    entries = release.cluster.get('clusterimagepolicy', 'portieris-default')[
+        'spec']['repositories']
+    release.upgrade('own-policies')
+
+    assert [e['name'] for e in entries] == ['registry.local:9001/*', '*']
+    assert release.cluster.get('clusterimagepolicies')['items'] == []
+
+
+def test_wrongly_indented_policy_is_refused_by_strict_validation(release):
+    policy = yaml.safe_load(POLICY)
+    entry = policy['spec']['repositories'][0]
+    entry['trust'] = entry.pop('policy')['trust']
+
+    done = release.cluster.kubectl('create', '--validate=strict',
+                                   '--dry-run=server', '-f', '-',
+                                   stdin=json.dumps(policy))
+
+    assert 'unknown field "spec.repositories[0].trust"' in done.stderr
+
+
+def test_newest_helm_takes_over_what_an_older_one_installed(release):
+    release.upgrade()
+    release.change_webhook(failurePolicy='Ignore')
+
+    Installed(release.cluster, fetched('v4.3.1')).upgrade('simplex')
+
+    assert release.webhook()['failurePolicy'] == 'Fail'
+
+
+def residue(cluster):
+    """Return what is there beside the CRDs and the policies of users."""
+    kinds = ('deployments,services,serviceaccounts,roles,rolebindings,'
+             'poddisruptionbudgets,issuers,certificates,secrets')
+    found = cluster.get(kinds, '-n', 'portieris')['items']
+    for kind in ('mutatingwebhookconfigurations', 'clusterimagepolicies',
+                 'clusterroles', 'clusterrolebindings'):
+        found += [o for o in cluster.get(kind)['items']
+                  if 'portieris' in o['metadata'].get('labels', {}).get(
+                      'app.kubernetes.io/name', '')]
+    return [(o['kind'], o['metadata']['name']) for o in found]
+
+
+def test_removal_leaves_the_policies_of_users_alone(release):
+    release.cluster.done('create', '-f', '-', stdin=POLICY)
+    assert len(residue(release.cluster)) > 10
+
+    release.uninstall()
+
+    assert residue(release.cluster) == []
+    assert release.cluster.get('imagepolicy', 'mine', '-n', 'default')
+
+
+def test_newest_helm_installs_upgrades_and_removes(platform):
+    newest = Installed(platform, fetched('v4.3.1'))
+    newest.upgrade()
+    newest.change_webhook(failurePolicy='Ignore',
+                          clientConfig_caBundle='Q0E=')
+
+    newest.upgrade('simplex', '--force-conflicts')
+    after = newest.webhook()
+    newest.uninstall()
+
+    assert after['failurePolicy'] == 'Fail'
+    assert after['clientConfig']['caBundle'] == 'Q0E='
+    assert residue(platform) == []
