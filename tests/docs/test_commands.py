@@ -50,7 +50,7 @@ def test_system_takes_the_command(words, system_parser, capsys):
 
 @pytest.mark.parametrize('words', complete(as_test_cases('portieris-app')))
 def test_the_tool_takes_the_command(words, capsys):
-    parses(cli.build_parser(), words, capsys)
+    parses(cli.build_parser(words[:1]), words, capsys)
 
 
 @pytest.mark.parametrize('words', as_test_cases('make'))
