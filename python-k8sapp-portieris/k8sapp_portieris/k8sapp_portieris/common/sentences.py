@@ -35,6 +35,10 @@ def about(user_overrides):
         mark = getattr(error, 'problem_mark', None)
         return ['They are no YAML%s.' % (
             ' from line %d on' % (mark.line + 1) if mark else '')]
+    except ValueError as error:
+        # What looks like a date and is none, 2026-02-30 for example.
+        return ['They hold a value that cannot be read (%s); put it in '
+                'quotes.' % _shown(error)]
     if values is None:
         return []
     if not isinstance(values, dict):
@@ -135,8 +139,8 @@ def about_certificates(values):
 def _certificate_problem(bundle):
     if bundle is None or bundle == '':
         return None
-    how = ('give certificates in PEM, plain or in base64, for example with '
-           '--set-file or in a file for --values')
+    how = ('give the text of certificates in PEM, plain or in base64, in a '
+           'file for --values')
     if not isinstance(bundle, TEXT_TYPES):
         return 'is no text; ' + how
     pem = bundle if '-----' in bundle else _from_base64(bundle)

@@ -168,6 +168,10 @@ class Text(unittest.TestCase):
         self.assertEqual(['They are no YAML from line 2 on.'],
                          sentences.about('a: 1\nb: ]\n'))
 
+    def test_a_date_that_does_not_exist_is_told(self):
+        sentence, = sentences.about('trustFreshness: 2026-02-30\n')
+        self.assertIn('put it in quotes', sentence)
+
     def test_yaml_that_is_no_mapping_is_named(self):
         self.assertEqual(['They are a list, not keys with values.'],
                          sentences.about('- trustServers\n'))
