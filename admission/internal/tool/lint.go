@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	strictjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
 	v1 "opendev.org/starlingx/portieris-armada-app/admission/api/v1"
@@ -101,11 +102,13 @@ func split(content []byte) ([][]byte, error) {
 
 // lint says what is wrong with one policy.
 func lint(where string, text []byte) []Finding {
-	var policy document
-	if err := yaml.UnmarshalStrict(text, &policy); err != nil {
-		// Unknown fields are dropped without a word by the API server, and
-		// a rule that is dropped admits everything.
-		return []Finding{{where, true, oneLine(err)}}
+	policy, problems := strictly(text)
+	if problems != nil {
+		var findings []Finding
+		for _, problem := range problems {
+			findings = append(findings, Finding{where, true, oneLine(problem)})
+		}
+		return findings
 	}
 	name, _ := policy.Metadata["name"].(string)
 	where = fmt.Sprintf("%s %q", policy.Kind, name)
@@ -146,6 +149,21 @@ func lint(where string, text []byte) []Finding {
 		})
 	}
 	return findings
+}
+
+// strictly reads a policy and tells of every field that no policy has. The API
+// server drops such fields without a word, and a rule that is dropped admits
+// everything.
+func strictly(text []byte) (policy document, problems []error) {
+	converted, err := yaml.YAMLToJSONStrict(text)
+	if err != nil {
+		return policy, []error{err}
+	}
+	problems, err = strictjson.UnmarshalStrict(converted, &policy)
+	if err != nil {
+		return policy, []error{err}
+	}
+	return policy, problems
 }
 
 // lintEntry says what is wrong with one entry.

@@ -68,7 +68,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), budget(r))
 	defer cancel()
 	response := h.respond(ctx, review.Request)
-	h.Observer.Reviewed(review.Request.Kind.Kind, response.Allowed,
+	h.Observer.Reviewed(kindOf(review.Request), response.Allowed,
 		time.Since(started))
 	response.UID = review.Request.UID
 	answer(w, response)
@@ -108,6 +108,15 @@ func read(w http.ResponseWriter, r *http.Request) (
 			"the AdmissionReview has no request with a uid")
 	}
 	return review, 0, nil
+}
+
+// kindOf is the kind of the object for metrics, whose labels must be few
+// whatever is sent.
+func kindOf(request *admissionv1.AdmissionRequest) string {
+	if kind, ok := judged(request); ok {
+		return kind.Kind
+	}
+	return "other"
 }
 
 // budget is the time for a decision. The API server says in the query how
