@@ -5,8 +5,11 @@ import os
 
 from portieris_app import checkout
 from portieris_app.errors import Failure
-from portieris_app.labtools import (
-    binaries, certmanager, commands, packages, signing)
+from portieris_app.labtools import binaries
+from portieris_app.labtools import certmanager
+from portieris_app.labtools import commands
+from portieris_app.labtools import packages
+from portieris_app.labtools import signing
 
 ORDERS = ('stop', 'start', 'pause', 'resume')
 

@@ -8,8 +8,8 @@ Go tool costs seconds, and linking Kubernetes anew costs twenty.
 import hashlib
 import os
 
-from portieris_app import progress
 from portieris_app.labtools import packages
+from portieris_app import progress
 
 KUBERNETES = 'v1.34.4'
 LDFLAGS = ' '.join(

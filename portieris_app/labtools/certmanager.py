@@ -12,9 +12,9 @@ import shutil
 import subprocess
 import tempfile
 
-from portieris_app import progress
 from portieris_app.errors import Failure
 from portieris_app.labtools import binaries
+from portieris_app import progress
 
 VERSION = 'v1.19.1'
 MODULE = 'github.com/cert-manager/cert-manager'

@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 
-from portieris_app import progress
 from portieris_app.errors import Failure
+from portieris_app import progress
 
 # A program of each package; what is there already is not installed again.
 PROGRAMS = {

@@ -52,7 +52,7 @@ func clone(d statedir.Dir, cfg statedir.Config, outer net.Listener) (*child, err
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.Command(filepath.Join(cfg.Bin, "labnode"), "init", "--dir", string(d))
+	cmd := exec.Command(filepath.Join(cfg.Bin, "labnode"), initArgs(d)...)
 	cmd.Dir = "/"
 	cmd.Env = []string{"HOME=" + d.Home(), "LANG=C.UTF-8",
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -68,6 +68,11 @@ func clone(d statedir.Dir, cfg statedir.Config, outer net.Listener) (*child, err
 			"namespaces, without which there is no lab: %w", err)
 	}
 	return &child{cmd: cmd, events: events, lifeline: lifeline}, nil
+}
+
+// initArgs are the arguments of process 1, by which it can be found again.
+func initArgs(d statedir.Dir) []string {
+	return []string{"init", "--dir", string(d)}
 }
 
 // serviceError is a failed start with the log that tells why.

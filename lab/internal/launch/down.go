@@ -24,11 +24,12 @@ func Down(d statedir.Dir) error {
 		return err
 	}
 	defer unlock()
-	_, statErr := os.Stat(string(d))
+	_, err = os.Stat(string(d))
+	wasDown := err != nil && len(proc.FindInit(initArgs(d)...)) == 0
 	if err := clean(d); err != nil {
 		return err
 	}
-	if statErr != nil {
+	if wasDown {
 		fmt.Fprintf(os.Stderr, "lab: is not up, in %s\n", d)
 		return nil
 	}
@@ -39,23 +40,26 @@ func Down(d statedir.Dir) error {
 // clean ends what runs and removes what is left of a lab, whole or in parts,
 // whatever killed it. It must bear being killed itself at any point.
 func clean(d statedir.Dir) error {
-	s, err := d.LoadState()
-	if err != nil {
-		return err
-	}
-	if h, err := proc.Open(s.Init); err == nil {
-		defer h.Close()
-		if err := h.End(endPatience); err != nil {
+	// Without a readable state the lab is known by its arguments.
+	s, _ := d.LoadState()
+	for _, id := range append(proc.FindInit(initArgs(d)...), s.Init) {
+		if err := end(id); err != nil {
 			return err
 		}
 	}
 	if err := cgroups.Remove(cgroupName(d), endPatience); err != nil {
 		return err
 	}
-	for _, dir := range s.MadeDirs {
-		_ = os.Remove(dir) // one that somebody uses by now stays
-	}
 	return d.Remove()
+}
+
+func end(id proc.Identity) error {
+	h, err := proc.Open(id)
+	if err != nil {
+		return nil // it has ended
+	}
+	defer h.Close()
+	return h.End(endPatience)
 }
 
 const tail = 15

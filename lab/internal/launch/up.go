@@ -6,9 +6,7 @@ package launch
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"time"
@@ -73,9 +71,6 @@ func start(d statedir.Dir, cfg statedir.Config) error {
 		return err
 	}
 	state := statedir.State{Cgroup: cgroupName(d)}
-	if state.MadeDirs, err = mountPoints(); err != nil {
-		return err
-	}
 	if err := d.SaveState(state); err != nil {
 		return err
 	}
@@ -108,14 +103,3 @@ func start(d statedir.Dir, cfg statedir.Config) error {
 
 // cgroupName differs between labs, so that one never removes another's.
 func cgroupName(d statedir.Dir) string { return "portieris-lab-" + d.ID() }
-
-// mountPoints makes the directories of the machine that the lab mounts over,
-// and returns those that were not there before.
-func mountPoints() ([]string, error) {
-	const cni = "/var/lib/cni"
-	err := os.Mkdir(cni, 0o755)
-	if errors.Is(err, fs.ErrExist) {
-		return nil, nil
-	}
-	return []string{cni}, err
-}

@@ -44,14 +44,16 @@ func (n *node) mounts() error {
 		return fmt.Errorf("cannot mount /proc: %w", err)
 	}
 	for dir, options := range map[string]string{
-		n.dir.Run():    "mode=755,size=8g",
-		"/run":         "mode=755",
-		"/var/log":     "mode=755",
-		"/var/lib/cni": "mode=755",
+		n.dir.Run(): "mode=755,size=8g",
+		"/run":      "mode=755",
+		"/var/log":  "mode=755",
 	} {
 		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
 			return fmt.Errorf("cannot mount a tmpfs on %s: %w", dir, err)
 		}
+	}
+	if err := n.ownVarLib(); err != nil {
+		return err
 	}
 	if err := n.writeFiles(); err != nil {
 		return err
@@ -73,6 +75,22 @@ func (n *node) mounts() error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("cannot hide the setting %s: %w", name, err)
 		}
+	}
+	return nil
+}
+
+// ownVarLib keeps what the network plugins write below /var/lib, a place they
+// do not let choose, in the lab's memory.
+func (n *node) ownVarLib() error {
+	upper, work := n.dir.Run("var-lib", "upper"), n.dir.Run("var-lib", "work")
+	for _, dir := range []string{upper, work} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	options := "lowerdir=/var/lib,upperdir=" + upper + ",workdir=" + work
+	if err := unix.Mount("overlay", "/var/lib", "overlay", 0, options); err != nil {
+		return fmt.Errorf("cannot lay an overlay over /var/lib: %w", err)
 	}
 	return nil
 }

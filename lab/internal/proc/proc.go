@@ -71,14 +71,55 @@ func Open(id Identity) (*Handle, error) {
 	return &Handle{fd: fd}, nil
 }
 
-// Alive says whether the process of id runs.
+// Alive says whether the process of id runs. One that is ending, and has left
+// its namespaces already, does not.
 func Alive(id Identity) bool {
 	h, err := Open(id)
 	if err != nil {
 		return false
 	}
 	defer h.Close()
-	return !h.wait(0)
+	_, err = os.Readlink(filepath.Join("/proc", strconv.Itoa(id.Pid), "ns/net"))
+	return err == nil && !h.wait(0)
+}
+
+// FindInit lists the processes that are the first of a pid namespace below the
+// caller's and were started with the given arguments, program name apart.
+func FindInit(args ...string) []Identity {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var found []Identity
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid <= 1 {
+			continue
+		}
+		line, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+		_, given, _ := strings.Cut(string(line), "\x00")
+		if err != nil || given != strings.Join(args, "\x00")+"\x00" {
+			continue
+		}
+		if id, err := Of(pid); err == nil && firstOfNamespace(pid) {
+			found = append(found, id)
+		}
+	}
+	return found
+}
+
+func firstOfNamespace(pid int) bool {
+	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(b)) {
+		if ids, ok := strings.CutPrefix(line, "NSpid:"); ok {
+			f := strings.Fields(ids)
+			return len(f) > 1 && f[len(f)-1] == "1"
+		}
+	}
+	return false
 }
 
 // Close releases the handle.

@@ -23,9 +23,8 @@ type Dir string
 
 // State is what must be known to end a lab: written before anything is made.
 type State struct {
-	Init     proc.Identity `json:"init"`
-	Cgroup   string        `json:"cgroup"`
-	MadeDirs []string      `json:"madeDirectories"`
+	Init   proc.Identity `json:"init"`
+	Cgroup string        `json:"cgroup"`
 }
 
 // Config is what the programs inside the lab must know.
@@ -49,7 +48,7 @@ func At(path string) (Dir, error) {
 			"80 characters, too long for its sockets: "+
 			"set PORTIERIS_LAB_DIR to a shorter one", abs)
 	}
-	for _, hidden := range []string{"/", "/run", "/var/run", "/var/log", "/proc", "/sys", "/dev"} {
+	for _, hidden := range []string{"/", "/run", "/var/run", "/var/log", "/var/lib", "/proc", "/sys", "/dev"} {
 		if abs == hidden || hidden != "/" && strings.HasPrefix(abs, hidden+"/") {
 			return "", fmt.Errorf("the lab's directory cannot be %s: the lab "+
 				"has a %s of its own; set PORTIERIS_LAB_DIR to another", abs, hidden)
@@ -211,8 +210,8 @@ func readJSON(file string, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("%s is damaged (%w); run 'portieris-app lab down'",
-			file, err)
+		return fmt.Errorf("%s is damaged: %w; 'portieris-app lab down' "+
+			"removes it", file, err)
 	}
 	return nil
 }
