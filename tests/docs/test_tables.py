@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of values and policy fields are complete and true."""
 
+import re
+
 import pytest
 import yaml
 
@@ -52,6 +54,15 @@ def test_the_default_is_the_chart_s(key, said):
         assert said in ('empty', 'none')
     elif key not in WHOLE:
         assert yaml.safe_load(said) == default
+
+
+@pytest.mark.parametrize('key', sorted({
+    word.split('=')[0] for _, words in manual.of_program('system')
+    for before, word in zip(words, words[1:])
+    if before == '--set' and word != 'KEY=VALUE'}))
+def test_the_override_is_a_value_of_the_chart(key):
+    assert re.sub(r'\[\d+\]$', '',
+                  re.sub(r'\[\d+\]\.', '[].', key)) in overrides()
 
 
 def fields():
