@@ -3,6 +3,8 @@
 
 import pytest
 
+from .conftest import Chart
+
 REJECT = {'simple': {'requirements': [{'type': 'reject'}]}}
 SERVER = {'registry': 'registry.local:9001',
           'url': 'https://notary.local:4443'}
@@ -111,6 +113,37 @@ def without_quotes(text):
 ])
 def test_wrong_value_gets_a_sentence(chart, values, sentence):
     assert sentence in chart.refusal(**values)
+
+
+@pytest.mark.parametrize('values, sentence', [
+    ({'webHooks': None}, 'webHooks is given without the keys below it'),
+    ({'proxy': None}, 'proxy is given without the keys below it'),
+    ({'images': {'tags': None}}, 'images.tags is given without a value'),
+    ({'images': {'tags': {'portieris': None}}},
+     'images.tags.portieris is given without a value'),
+    ({'replicaCount': None}, 'replicaCount is given without a value'),
+    ({'webHooks': {'timeoutSeconds': None}},
+     'webHooks.timeoutSeconds is given without a value'),
+    ({'podDisruptionBudget': {'enabled': None}},
+     'podDisruptionBudget.enabled is given without a value')])
+def test_key_without_value_gets_a_sentence(every_helm, values, sentence):
+    assert sentence in Chart(every_helm).refusal(**values)
+
+
+@pytest.mark.parametrize('key', [
+    'trustServers', 'trustedCA', 'TrustedCACert', 'caCert',
+    'exemptNamespaces', 'imagePullSecrets', 'resources',
+    'priorityClassName', 'nodeSelector', 'tolerations', 'affinity',
+    'podAnnotations', 'namespace', 'PostUpgradePolicy'])
+def test_key_without_value_is_taken_for_none(chart, key):
+    assert chart.render(**{key: None}).pod['containers']
+
+
+def test_scheme_may_be_written_in_capitals(chart):
+    release = chart.render(trustServers=[dict(
+        SERVER, url='HTTPS://notary.local:4443')])
+
+    assert release.entries[0] == TRUST
 
 
 @pytest.mark.parametrize('values, key', [
