@@ -20,6 +20,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -123,9 +125,66 @@ func (a *Authority) Serve(t testing.TB, handler http.Handler) *httptest.Server {
 	return s
 }
 
+// Front runs, for the length of the test, a server that hands each request to
+// handle, which may answer itself or let the server behind answer.
+func (s *Server) Front(t testing.TB, handle func(w http.ResponseWriter, r *http.Request, behind http.Handler)) *httptest.Server {
+	t.Helper()
+	target, err := url.Parse(s.URL)
+	check(t, err)
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(s.PEM)
+	connections := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
+	t.Cleanup(connections.CloseIdleConnections)
+	behind := &httputil.ReverseProxy{
+		Transport: connections,
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
+	}
+	return s.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handle(w, r, behind)
+	}))
+}
+
+// Issue hands out tokens of the server's token service, as registrytest wants
+// it: to whom it knows, and a token without rights to others.
+func (s *Server) Issue(t testing.TB) func(user, password, service string, scopes []string) (string, bool) {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(s.PEM)
+	connections := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
+	t.Cleanup(connections.CloseIdleConnections)
+	ask := func(user, password, query string) (token string, ok bool) {
+		r, err := http.NewRequest(http.MethodGet, s.Tokens+"?"+query, nil)
+		if err == nil && user != "" {
+			r.SetBasicAuth(user, password)
+		}
+		if err != nil {
+			return "", false
+		}
+		answer, err := connections.RoundTrip(r)
+		if err != nil {
+			t.Error(err)
+			return "", false
+		}
+		defer answer.Body.Close()
+		var got struct{ Token string }
+		err = json.NewDecoder(answer.Body).Decode(&got)
+		return got.Token, err == nil && answer.StatusCode == http.StatusOK
+	}
+	return func(user, password, service string, scopes []string) (string, bool) {
+		query := url.Values{"service": {service}, "scope": scopes}.Encode()
+		if user != "" {
+			if token, ok := ask(user, password, query); ok {
+				return token, true
+			}
+		}
+		token, _ := ask("", "", query)
+		return token, false
+	}
+}
+
 // Server is a running trust server.
 type Server struct {
-	URL, Realm string
+	URL    string
+	Tokens string // the token service, empty without one
 	*Authority
 	t       testing.TB
 	process *exec.Cmd
@@ -160,7 +219,7 @@ func StartOpen(t testing.TB, a *Authority, flags ...string) *Server {
 		close(s.ended)
 	}()
 	t.Cleanup(s.Stop)
-	var announced struct{ Server, Realm string }
+	var announced struct{ Server, Tokens string }
 	if err == nil {
 		err = json.Unmarshal(line, &announced)
 	}
@@ -168,7 +227,7 @@ func StartOpen(t testing.TB, a *Authority, flags ...string) *Server {
 		<-s.ended
 		t.Fatalf("notary-server did not start: %v\n%s", err, log.String())
 	}
-	s.URL, s.Realm = announced.Server, announced.Realm
+	s.URL, s.Tokens = announced.Server, announced.Tokens
 	return s
 }
 
@@ -195,6 +254,7 @@ func (s *Server) Signal(signal syscall.Signal) {
 type Signer struct {
 	t           testing.TB
 	server, gun string
+	tokens      string
 	ca, dir     string
 	flags       []string
 }
@@ -202,7 +262,7 @@ type Signer struct {
 // Signer returns a signer with its own keys. Nothing is published yet.
 func (s *Server) Signer(t testing.TB, gun string) *Signer {
 	t.Helper()
-	return &Signer{t: t, server: s.URL, gun: gun, ca: s.file("tls.crt"), dir: t.TempDir()}
+	return &Signer{t: t, server: s.URL, tokens: s.Tokens, gun: gun, ca: s.file("tls.crt"), dir: t.TempDir()}
 }
 
 // Expiring returns a signer with the same keys of which each signature is
@@ -216,10 +276,18 @@ func (s *Signer) Expiring(roles ...string) *Signer {
 	return &short
 }
 
+// Limited returns a signer with the same keys that delegates only tags with a
+// prefix.
+func (s *Signer) Limited(prefix string) *Signer {
+	limited := *s
+	limited.flags = []string{"--path", prefix}
+	return &limited
+}
+
 // Try runs one verb of notary-sign and returns what it prints.
 func (s *Signer) Try(verb string, args ...string) ([]byte, error) {
 	command := exec.Command(binary(s.t, "notary-sign"), append(append([]string{
-		"--server", s.server, "--ca", s.ca, "--dir", s.dir, "--user", User},
+		"--server", s.server, "--ca", s.ca, "--dir", s.dir, "--user", User, "--realm", s.tokens},
 		s.flags...), append([]string{verb, s.gun}, args...)...)...)
 	command.Env = append(os.Environ(), "NOTARY_PASSWORD="+Password)
 	out, err := command.Output()

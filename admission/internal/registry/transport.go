@@ -125,6 +125,18 @@ func (t *Transport) Do(ctx context.Context, r Request) (*Answer, error) {
 	return nil, result
 }
 
+// Read is Do for callers that judge the status themselves: one that is no 2xx
+// is an answer without a body. That every credential was refused stays an
+// error.
+func (t *Transport) Read(ctx context.Context, r Request) (*Answer, error) {
+	answer, err := t.Do(ctx, r)
+	var e *Error
+	if errors.As(err, &e) && e.Kind == Status {
+		return &Answer{Status: e.Status}, nil
+	}
+	return answer, err
+}
+
 // attempt fetches with one credential. The first meeting with a server goes
 // without, to hear what it wants; afterwards that is remembered.
 func (t *Transport) attempt(ctx context.Context, target *url.URL, r Request, credential Credential) (*Answer, error) {

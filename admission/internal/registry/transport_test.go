@@ -327,6 +327,22 @@ func TestAnswersThatCannotBeMetEndInASentence(t *testing.T) {
 	}
 }
 
+func TestReadLeavesTheStatusToItsCaller(t *testing.T) {
+	b := newBed(t)
+	server := b.Serve(t, registrytest.Registry{Challenge: "Basic", Text: "content",
+		Accept: func(a string) bool { return strings.HasPrefix(a, "Basic ") }})
+	missing := b.Serve(t, http.NotFoundHandler())
+	for address, want := range map[string]int{server.URL: 200, missing.URL: 404} {
+		got, err := b.transport.Read(t.Context(), registry.Request{URL: address, Limit: 100,
+			Credentials: []registry.Credential{good}})
+		if err != nil || got.Status != want {
+			t.Errorf("got %+v, %v; want %d", got, err, want)
+		}
+	}
+	_, err := b.transport.Read(t.Context(), registry.Request{URL: server.URL, Limit: 100})
+	wantKind(t, err, registry.Missing)
+}
+
 func TestARedirectWithinTheServerIsFollowedAndElsewhereWithoutCredentials(t *testing.T) {
 	b := newBed(t)
 	var shown atomic.Value

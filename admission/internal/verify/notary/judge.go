@@ -50,7 +50,7 @@ func (v *view) judge(now time.Time, tag, digest string, signers []signer) (strin
 	if tag == "" {
 		return v.judgeDigest(now, digest, signers)
 	}
-	released := v.released(tag)
+	released := v.released(now, tag)
 	if released == "" {
 		return "", v.unsigned(now, tag)
 	}
@@ -71,7 +71,7 @@ func (v *view) judgeDigest(now time.Time, digest string, signers []signer) (stri
 	sum := strings.TrimPrefix(digest, "sha256:")
 	var first error
 	for _, tag := range v.releasedTags() {
-		if v.released(tag) != sum {
+		if v.released(now, tag) != sum {
 			continue
 		}
 		problem := error(nil)
@@ -94,11 +94,12 @@ func (v *view) judgeDigest(now time.Time, digest string, signers []signer) (stri
 		content+"No valid trust data for %s: no signed tag has this digest", digest)
 }
 
-func (v *view) released(tag string) string {
+// released returns the digest by which a tag is released, empty for none.
+func (v *view) released(now time.Time, tag string) string {
 	found := ""
 	for _, name := range releasing {
 		if r := v.find(name); r != nil {
-			if digest := r.digest(tag); digest != "" {
+			if digest := r.digest(now, tag); digest != "" {
 				found = digest
 			}
 		}
@@ -122,12 +123,12 @@ func (v *view) releasedTags() []string {
 
 // unsigned says why a tag is not released.
 func (v *view) unsigned(now time.Time, tag string) error {
-	if r := v.find(releasing[1]); r != nil && r.broken {
-		return v.brokenRole(now, r)
+	if r := v.find(releasing[1]); r != nil && r.void(now) {
+		return voidRole(now, r)
 	}
 	var elsewhere []string
 	for _, r := range v.roles {
-		if r.digest(tag) != "" {
+		if r.digest(now, tag) != "" {
 			elsewhere = append(elsewhere, r.name.String())
 		}
 	}
@@ -146,14 +147,14 @@ func (v *view) agrees(now time.Time, s signer, tag, digest string) error {
 		return reason.New(reason.NotSignedBySigner,
 			content+"no signature found for role %s: the trust data has no role %s with signatures", s.name, s.role)
 	}
-	if r.broken {
-		return v.brokenRole(now, r)
+	if r.void(now) {
+		return voidRole(now, r)
 	}
 	if !slices.ContainsFunc(r.keys, func(key []byte) bool { return bytes.Equal(key, s.key) }) {
 		return reason.New(reason.SignerKeyMismatch,
 			content+"Public keys are different: the publicKey of signer %s is no key of the role %s", s.name, s.role)
 	}
-	signed := r.digest(tag)
+	signed := r.digest(now, tag)
 	if signed == "" {
 		return reason.New(reason.NotSignedBySigner,
 			content+"no signature found for role %s: it has not signed %s", s.name, tag)
@@ -166,7 +167,7 @@ func (v *view) agrees(now time.Time, s signer, tag, digest string) error {
 	return nil
 }
 
-func (v *view) brokenRole(now time.Time, r *role) error {
+func voidRole(now time.Time, r *role) error {
 	if !now.Before(r.expires) {
 		return expiredRole(r.name, r.expires)
 	}

@@ -41,8 +41,12 @@ type role struct {
 	targets map[string]string // tag to digest, 64 hex digits
 }
 
-func (r *role) digest(tag string) string {
-	if r.broken || !r.paths.CheckPaths(tag) {
+// void says whether the signatures of the role count for nothing.
+func (r *role) void(now time.Time) bool { return r.broken || !now.Before(r.expires) }
+
+// digest returns what the role has signed as tag, empty for nothing.
+func (r *role) digest(now time.Time, tag string) string {
+	if r.void(now) || !r.paths.CheckPaths(tag) {
 		return ""
 	}
 	return r.targets[tag]

@@ -97,6 +97,7 @@ func run(o options) error {
 			s.stop()
 		}
 	}()
+	announce := map[string]string{}
 	var auth trustserver.TokenAuth
 	if o.tokenListen != "" {
 		service, err := newTokenService(o)
@@ -108,8 +109,9 @@ func run(o options) error {
 			return err
 		}
 		servers = append(servers, s)
+		announce["tokens"] = "https://" + s.address() + "/service/token"
 		if o.realm == "" {
-			o.realm = "https://" + s.address() + "/service/token"
+			o.realm = announce["tokens"]
 		}
 		auth = trustserver.TokenAuth{Realm: o.realm, Service: o.service,
 			Issuer: o.issuer, Certificate: service.Key.Certificate}
@@ -130,7 +132,7 @@ func run(o options) error {
 		}
 		defer os.Remove(o.pidFile)
 	}
-	announce := map[string]string{"server": "https://" + s.address(), "realm": o.realm}
+	announce["server"], announce["realm"] = "https://"+s.address(), o.realm
 	if err := json.NewEncoder(os.Stdout).Encode(announce); err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ delete GUN                    remove the repository from the server`
 
 func main() {
 	var c signing.Config
-	var expire []string
+	var expire, paths []string
 	var serverSnapshot, certificate bool
 	flag.StringVar(&c.Server, "server", "", "URL of the trust server")
 	flag.StringVar(&c.CAFile, "ca", "", "PEM file with the CA of the trust server")
@@ -37,6 +37,9 @@ func main() {
 	flag.BoolVar(&certificate, "certificate", false, "key: print a certificate rather than a bare key")
 	flag.Func("expire", "ROLE=DURATION: how long what is signed now is valid; may be repeated",
 		func(text string) error { expire = append(expire, text); return nil })
+	flag.StringVar(&c.Realm, "realm", "", "ask this token service rather than the one the server names")
+	flag.Func("path", "delegate: a prefix of the tags the role may sign (default: all); may be repeated",
+		func(text string) error { paths = append(paths, text); return nil })
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "usage: notary-sign [FLAG...] VERB GUN ...\n%s\n", verbs)
 		flag.PrintDefaults()
@@ -55,13 +58,13 @@ func main() {
 	if c.Server == "" || c.Dir == "" || flag.NArg() < 2 {
 		usage("--server, --dir, a verb and a repository are needed")
 	}
-	if err := run(c, flag.Args(), serverSnapshot, certificate); err != nil {
+	if err := run(c, flag.Args(), paths, serverSnapshot, certificate); err != nil {
 		fmt.Fprintf(os.Stderr, "notary-sign: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(c signing.Config, args []string, serverSnapshot, certificate bool) error {
+func run(c signing.Config, args, paths []string, serverSnapshot, certificate bool) error {
 	verb, gun, rest := args[0], args[1], args[2:]
 	signer, err := signing.Open(c, gun)
 	if err != nil {
@@ -89,7 +92,7 @@ func run(c signing.Config, args []string, serverSnapshot, certificate bool) erro
 			}
 			keys = append(keys, key)
 		}
-		return signer.Delegate(rest[0], keys...)
+		return signer.Delegate(rest[0], paths, keys...)
 	case verb == "rotate" && len(rest) == 1:
 		return signer.Rotate(rest[0])
 	case verb == "delete" && len(rest) == 0:

@@ -50,6 +50,7 @@ type Signer struct {
 type Config struct {
 	Server, CAFile, Dir string
 	User, Password      string
+	Realm               string // of the token service; default: what the server names
 }
 
 // Open prepares signing one repository. Keys and state live below Dir.
@@ -68,7 +69,7 @@ func Open(c Config, gun string) (*Signer, error) {
 		}
 	}
 	plain := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
-	rt := &bearer{next: plain, user: c.User, password: c.Password}
+	rt := &bearer{next: plain, user: c.User, password: c.Password, realm: c.Realm}
 	repo, err := client.NewFileCachedRepository(c.Dir, data.GUN(gun), c.Server, rt,
 		passphrase.ConstantRetriever(phrase), trustpinning.TrustPinConfig{})
 	if err != nil {
@@ -144,7 +145,12 @@ func (s *Signer) Key(role string, certificate bool) ([]byte, error) {
 }
 
 // Delegate makes the keys, PEM, those of the delegation role and publishes it.
-func (s *Signer) Delegate(role string, keys ...[]byte) error {
+// The role may sign the tags that begin with one of paths, all if there are
+// none.
+func (s *Signer) Delegate(role string, paths []string, keys ...[]byte) error {
+	if len(paths) == 0 {
+		paths = []string{""}
+	}
 	var public []data.PublicKey
 	for _, text := range keys {
 		key, err := utils.ParsePEMPublicKey(text)
@@ -153,7 +159,7 @@ func (s *Signer) Delegate(role string, keys ...[]byte) error {
 		}
 		public = append(public, key)
 	}
-	if err := s.repo.AddDelegation(data.RoleName(role), public, []string{""}); err != nil {
+	if err := s.repo.AddDelegation(data.RoleName(role), public, paths); err != nil {
 		return fmt.Errorf("add %s: %w", role, err)
 	}
 	return s.publish()
@@ -205,10 +211,15 @@ func roleNames(names []string) []data.RoleName {
 	return data.NewRoleList(names)
 }
 
+// Bearer returns a RoundTripper that gets tokens for a user where it must.
+func Bearer(next http.RoundTripper, user, password string) http.RoundTripper {
+	return &bearer{next: next, user: user, password: password}
+}
+
 // bearer fetches a token for each request that is answered with 401.
 type bearer struct {
-	next           http.RoundTripper
-	user, password string
+	next                  http.RoundTripper
+	user, password, realm string
 }
 
 func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -249,6 +260,9 @@ func (b *bearer) token(challenge string) (string, error) {
 		value, tail, _ := strings.Cut(after, `"`)
 		params[strings.TrimLeft(name, ", ")] = value
 		rest = tail
+	}
+	if b.realm != "" {
+		params["realm"] = b.realm
 	}
 	query := url.Values{"service": {params["service"]}, "scope": {params["scope"]}}
 	request, err := http.NewRequest(http.MethodGet, params["realm"]+"?"+query.Encode(), nil)
