@@ -7,6 +7,7 @@ the images differ: they hold the controllers that the lab compiled.
 
 import glob
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,6 @@ from portieris_app.errors import Failure
 from portieris_app.labtools import binaries
 from portieris_app import progress
 
-VERSION = 'v1.19.1'
 MODULE = 'github.com/cert-manager/cert-manager'
 NAMESPACE = 'cert-manager'
 TEMPLATES = ('serviceaccount', 'rbac', 'deployment',
@@ -24,9 +24,9 @@ TEMPLATES = ('serviceaccount', 'rbac', 'deployment',
              'cainjector-deployment')
 VALUES = {
     'image.repository': 'lab.local/cert-manager-controller',
-    'image.tag': VERSION,
+    'image.tag': 'lab',
     'cainjector.image.repository': 'lab.local/cert-manager-cainjector',
-    'cainjector.image.tag': VERSION,
+    'cainjector.image.tag': 'lab',
     'startupapicheck.enabled': 'false',
     'prometheus.enabled': 'false',
 }
@@ -43,7 +43,7 @@ def manifest(root):
                 return path
     except OSError:
         pass
-    with progress.step('render cert-manager %s' % VERSION):
+    with progress.step('render cert-manager'):
         text = render(root)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, 'w', encoding='utf-8') as new:
@@ -61,9 +61,9 @@ def digest_of(root):
 
 
 def render(root):
-    deploy = os.path.join(
-        output(['go', 'list', '-m', '-f', '{{.Dir}}', MODULE],
-               cwd=os.path.join(root, 'lab')).strip(), 'deploy')
+    module = json.loads(output(['go', 'mod', 'download', '-json', MODULE],
+                               cwd=os.path.join(root, 'lab')))
+    deploy = os.path.join(module['Dir'], 'deploy')
     parts = ['apiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n' %
              NAMESPACE]
     for crd in sorted(glob.glob(os.path.join(deploy, 'crds', '*.yaml'))):
@@ -73,7 +73,7 @@ def render(root):
         chart = os.path.join(scratch, 'chart')
         shutil.copytree(os.path.join(deploy, 'charts', 'cert-manager'),
                         chart, copy_function=shutil.copyfile)
-        name_chart(chart)
+        name_chart(chart, module['Version'])
         command = [os.path.join(root, 'build', 'bin', 'helm'), 'template',
                    'cert-manager', chart, '--namespace', NAMESPACE,
                    '--kube-version', binaries.KUBERNETES]
@@ -85,12 +85,12 @@ def render(root):
     return '---\n'.join(parts)
 
 
-def name_chart(chart):
+def name_chart(chart, version):
     """Give the chart the version that its release tool would."""
     with open(os.path.join(chart, 'Chart.template.yaml'),
               encoding='utf-8') as source:
         text = source.read()
-    text = text.replace('v0.0.0', VERSION)
+    text = text.replace('v0.0.0', version)
     text = text.replace('{{IS_PRERELEASE}}', 'false')
     with open(os.path.join(chart, 'Chart.yaml'), 'w',
               encoding='utf-8') as new:

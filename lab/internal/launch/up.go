@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"time"
 
 	"opendev.org/starlingx/portieris-armada-app/lab/internal/cgroups"
@@ -74,6 +75,7 @@ func start(d statedir.Dir, cfg statedir.Config) error {
 	if err := d.SaveState(state); err != nil {
 		return err
 	}
+	loadBridgeFilter()
 	if err := cgroups.Make(state.Cgroup); err != nil {
 		return err
 	}
@@ -103,3 +105,11 @@ func start(d statedir.Dir, cfg statedir.Config) error {
 
 // cgroupName differs between labs, so that one never removes another's.
 func cgroupName(d statedir.Dir) string { return "portieris-lab-" + d.ID() }
+
+// loadBridgeFilter asks for the one kernel module that nothing loads by
+// itself. Where it cannot be had, the node says so.
+func loadBridgeFilter() {
+	if _, err := os.Stat("/proc/sys/net/bridge"); err != nil {
+		_ = exec.Command("modprobe", "br_netfilter").Run()
+	}
+}

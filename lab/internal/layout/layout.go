@@ -32,8 +32,8 @@ const (
 	// PullSecret is the platform's own pull secret in kube-system.
 	PullSecret = "default-registry-key"
 
-	CertManagerVersion    = "v1.19.1"
-	CertManagerController = "lab.local/cert-manager-controller:" + CertManagerVersion
-	CertManagerInjector   = "lab.local/cert-manager-cainjector:" + CertManagerVersion
-	PauseImage            = "lab.local/pause:1"
+	// These are made on the node and are in no registry.
+	CertManagerController = "lab.local/cert-manager-controller:lab"
+	CertManagerInjector   = "lab.local/cert-manager-cainjector:lab"
+	PauseImage            = "lab.local/pause:lab"
 )

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -44,7 +45,8 @@ func Run(d statedir.Dir) error {
 	err := n.up()
 	if err == nil {
 		n.report.tell(Event{Ready: true})
-		select {} // until process 1 is told to end
+		debug.FreeOSMemory() // the images that were packed
+		select {}            // until process 1 is told to end
 	}
 	e := Event{Error: err.Error()}
 	var failed *startError
