@@ -106,6 +106,17 @@ def test_a_cluster_that_does_not_answer_is_a_sentence(uploaded):
         'Application-apply rejected: "kubectl version --output" ended with ')
 
 
+def test_an_update_that_needs_a_newer_cluster_is_refused(
+        installable, tmp_path):
+    installable.does('application-apply', 'sample')
+    newer = Sample(tmp_path / 'newer', '1.0-2', metadata={
+        'supported_k8s_version': {'minimum': 'v1.35.0'}})
+    assert 'Application-update rejected: ' in installable.refuses(
+        'application-update', newer.pack())
+    assert installable.shows('application-show', 'sample')[
+        'app_version'] == '1.0-1'
+
+
 @pytest.mark.parametrize('release, refused', (
     ('10.0', False), ('11.0', True), ('master', True)))
 def test_a_missing_dependency_refuses_the_apply_from_11_on(

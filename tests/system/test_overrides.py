@@ -81,21 +81,24 @@ def test_delete_takes_the_user_s_part_alone(uploaded):
     assert shown['attributes'] == 'enabled: true'
 
 
-def test_an_unknown_chart_is_stored_as_sysinv_does(uploaded):
-    uploaded.does('helm-override-update', 'sample', 'other', 'sample',
-                  '--set', 'a=x')
-    listed = uploaded.shows('helm-override-list', 'sample')
-    assert [row['chart name'] for row in listed] == ['other', 'sample']
+@pytest.mark.parametrize('where', (
+    ('other', 'sample'), ('sample', 'other')))
+@pytest.mark.parametrize('command', (
+    ('helm-override-show',), ('helm-override-delete',),
+    ('helm-override-update', '--set', 'a=x'),
+    ('helm-chart-attribute-modify', '--enabled', 'false')))
+def test_an_unknown_chart_or_namespace_is_named(uploaded, command, where):
+    said = uploaded.refuses(*command, 'sample', *where)
+    assert said == (
+        'Overrides of chart %s in namespace %s not found for application '
+        'sample. "system helm-override-list sample" shows those there are.'
+        '\n' % where)
+    assert len(uploaded.shows('helm-override-list', 'sample')) == 1
 
 
 def test_an_unknown_application_is_named(platform):
     assert platform.refuses('helm-override-list', 'nothing') == (
         'application not found: nothing\n')
-
-
-def test_overrides_of_an_unknown_chart_are_not_shown(uploaded):
-    assert 'Overrides of chart other in namespace sample not found' in \
-        uploaded.refuses('helm-override-show', 'sample', 'other', 'sample')
 
 
 def test_helm_gets_static_then_system_and_user(installable):
@@ -117,8 +120,9 @@ def test_overrides_take_effect_at_the_next_apply(installable):
 
 def test_user_overrides_in_a_namespace_without_system_ones_are_lost(
         installable):
-    installable.does('helm-override-update', 'sample', 'sample', 'other',
-                     '--set', 'colour=user')
+    installable.edit_rows(lambda tables: tables['helm_overrides'].append({
+        'app_id': 2, 'name': 'sample', 'namespace': 'other',
+        'system_overrides': {}, 'user_overrides': 'colour: user'}))
     installable.does('application-apply', 'sample')
     assert 'user' not in installable.helm()['sample-sample']['values'][1]
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """AppOperator: apply, remove and delete, each hook in its place."""
 
+import contextlib
 import json
 import logging
+import os
 import re
 import shutil
 import sys
@@ -55,10 +57,11 @@ class AppOperator(object):
             ('status', new_status), ('progress', new_progress))
             if value is not None}
         app._kube_app = self._dbapi.kube_app_update(app.id, values)
-        print('%s %s: %s%s' % (
-            app.name, app.version, app.status,
-            ', %s' % app.progress if app.progress else ''),
-            file=sys.stderr, flush=True)
+        # Why it failed is said once, at the end of the command.
+        more = ('' if app.status.endswith('failed') or not app.progress
+                else ', %s' % app.progress)
+        print('%s %s: %s%s' % (app.name, app.version, app.status, more),
+              file=sys.stderr, flush=True)
 
     def app_lifecycle_actions(self, context, conductor_obj, app, hook_info):
         """Call the application's operator; its plugins are active then."""
@@ -220,15 +223,15 @@ class AppOperator(object):
         Hooks.fresh(self, app, 'apply').call(
             'fluxcd-request', 'status', **extra)
 
-    def require_kubernetes(self, app):
+    def require_kubernetes(self, content):
         """Refuse when the cluster's version is out of the app's range."""
         running = json.loads(tools.run(
             'kubectl', 'version', '--output', 'json'))[
                 'serverVersion']['gitVersion']
-        if not metadata.kube_version_fits(app._kube_app.app_metadata,
-                                          running):
+        if not metadata.kube_version_fits(content, running):
             raise exception.IncompatibleKubeVersion(
-                name=app.name, version=app.version, kube_version=running)
+                name=content['app_name'], version=content['app_version'],
+                kube_version=running)
 
     # Remove and delete.
 
@@ -267,6 +270,9 @@ class AppOperator(object):
         for folder in (app.inst_path, app.sync_overrides_dir,
                        app.sync_fluxcd_manifest_dir):
             shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                # The folder of the application, when this was its last.
+                os.rmdir(os.path.dirname(folder))
 
 
 def _reason(error):

@@ -102,7 +102,11 @@ def _go_back(app_op, old, new, reason):
         hooks.call_and_forgive('resource', 'pre')
         if not app_op._release.since(12):
             hooks.call_and_forgive('rbd', 'pre')
-    applied, why = app_op._make_request(old, 'apply')
+    try:
+        applied, why = app_op._make_request(old, 'apply')
+    except (Exception, Aborted) as error:
+        LOG.exception('recovery')
+        applied, why = False, str(error)
     outcome = ('Application recover to version %s completed.' % old.version
                if applied else 'Application recover to version %s aborted: '
                '%s' % (old.version, why))

@@ -189,9 +189,10 @@ READERS = (application_list, application_show, helm_override_list,
 
 def _show_app(app, args):
     row = app._kube_app
-    return tables.show([(name, getattr(row, name)) for name in (
-        'active', 'app_version', 'created_at', 'manifest_file',
-        'manifest_name', 'name', 'progress', 'status', 'updated_at')],
+    return tables.show([('active', row.status == 'applied')] + [
+        (name, getattr(row, name)) for name in (
+            'app_version', 'created_at', 'manifest_file', 'manifest_name',
+            'name', 'progress', 'status', 'updated_at')],
         args.format == 'json')
 
 
@@ -215,7 +216,6 @@ class Session(object):
             registry = Registry(settings.get('registryUser'),
                                 settings.get('registryPassword'),
                                 settings.get('ca'))
-        self.log_file = platform.log_file
         self.dbapi = DBAPI(platform.path('db.json'))
         self.manager = Manager(platform, self.dbapi, KubeOperator(),
                                registry)
@@ -267,6 +267,7 @@ def main(argv=None):
     args = build_parser().parse_args(argv)
     lab_dir = os.path.abspath(os.environ.get('PORTIERIS_LAB_DIR')
                               or '/var/tmp/portieris-lab')
+    log_file = os.path.join(lab_dir, 'sysinv/var/log/sysinv.log')
     signal.signal(signal.SIGINT, _abort)
     signal.signal(signal.SIGTERM, _abort)
     try:
@@ -278,8 +279,9 @@ def main(argv=None):
     except Rejected as reason:
         print(reason, file=sys.stderr)
     except Failed as reason:
-        print('%s\nThe log is %s.' % (reason, os.path.join(
-            lab_dir, 'sysinv/var/log/sysinv.log')), file=sys.stderr)
-    except OSError as error:
-        print('system: %s' % error, file=sys.stderr)
+        print('%s\nThe log is %s.' % (reason, log_file), file=sys.stderr)
+    except Exception as error:
+        logging.exception('unexpected')
+        print('system: %s: %s\nThe log is %s.' % (
+            type(error).__name__, error, log_file), file=sys.stderr)
     return 1

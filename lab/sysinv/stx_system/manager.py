@@ -101,6 +101,13 @@ class Manager(object):
             raise Rejected('Application-%s rejected: %s' % (
                 operation, error))
 
+    def _require_kubernetes(self, operation, content):
+        try:
+            self.app_op.require_kubernetes(content)
+        except (Failed, exception.SysinvException) as error:
+            raise Rejected('Application-%s rejected: %s' % (
+                operation, error))
+
     def _around(self, app, operation, **extra):
         """Hooks the manager calls itself: conductor given, all forgiven."""
         info = hook_info('manual', 'operation', 'pre', operation, **extra)
@@ -155,10 +162,7 @@ class Manager(object):
 
     def apply(self, name, mode=None):
         app = self._find_for('apply', name)
-        try:
-            self.app_op.require_kubernetes(app)
-        except (Failed, exception.SysinvException) as error:
-            raise Rejected('Application-apply rejected: %s' % error)
+        self._require_kubernetes('apply', app._kube_app.app_metadata)
         self.semantic_check('apply', app)
         around = self._around(app, 'apply')
         around.call_and_forgive('operation', 'pre')
@@ -196,6 +200,7 @@ class Manager(object):
         content = self._read_tarball('update', tarfile)
         old = self._find_for('update', content['app_name'])
         self._check_update(old, content)
+        self._require_kubernetes('update', content)
         self.semantic_check('update', old, from_app=True)
         return app_update.perform(self, old, content, tarfile)
 

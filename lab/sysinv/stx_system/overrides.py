@@ -59,13 +59,13 @@ class Overrides(object):
                 ('user_overrides', user or 'None')]
 
     def update(self, app_name, chart, namespace, flag, files, pairs):
-        """No schema, no hook: an unknown chart or namespace gets a row."""
+        """No schema and no hook: any key is stored.
+
+        The client looks for the row first; the API behind it would make
+        one for a chart or namespace it has never heard of.
+        """
         app = self._manager.find(app_name)
-        try:
-            row = self._dbapi.helm_override_get(app.id, chart, namespace)
-        except exception.HelmOverrideNotFound:
-            row = self._dbapi.helm_override_create({
-                'app_id': app.id, 'name': chart, 'namespace': namespace})
+        row = self._row(app, chart, namespace)
         text = self._helm.update_user_overrides(
             row.user_overrides, flag, files, pairs)
         self._dbapi.helm_override_update(

@@ -12,14 +12,9 @@ class Platform(object):
     def __init__(self, root, release):
         self.root = os.path.abspath(root)
         self.release = release
-        os.makedirs(self.path('var/log'), exist_ok=True)
 
     def path(self, *parts):
         return os.path.join(self.root, *parts)
-
-    @property
-    def log_file(self):
-        return self.path('var/log/sysinv.log')
 
     @property
     def plugin_path(self):
