@@ -300,10 +300,10 @@ func TestAnswersThatCannotBeMetEndInASentence(t *testing.T) {
 		"not found":                  {status(404), registry.Status, "404"},
 		"failing":                    {status(500), registry.Status, "500"},
 		"always busy":                {registrytest.Busy(1000, status(200)), registry.Status, "429"},
-		"redirect to plain HTTP":     {http.RedirectHandler("http://example.com/", 302), registry.Forbidden, "not https"},
-		"redirect into this machine": {http.RedirectHandler("https://localhost:1/", 307), registry.Forbidden, "loopback"},
-		"redirect to a name in here": {http.RedirectHandler("https://a.localhost/", 307), registry.Forbidden, "loopback"},
-		"redirect for ever":          {http.RedirectHandler("/again", 302), registry.Forbidden, "redirect"},
+		"redirect to plain HTTP":     {http.RedirectHandler("http://example.com/", http.StatusFound), registry.Forbidden, "not https"},
+		"redirect into this machine": {http.RedirectHandler("https://localhost:1/", http.StatusTemporaryRedirect), registry.Forbidden, "loopback"},
+		"redirect to a name in here": {http.RedirectHandler("https://a.localhost/", http.StatusTemporaryRedirect), registry.Forbidden, "loopback"},
+		"redirect for ever":          {http.RedirectHandler("/again", http.StatusFound), registry.Forbidden, "redirect"},
 		"redirect to nowhere":        {status(302), registry.Garbage, "Location"},
 		"too large": {http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(bytes.Repeat([]byte("x"), 1001))
