@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxWeight = 32 << 20 // bytes of views kept, about
+	maxWeight = 24 << 20 // bytes of views kept, about
 	maxFloors = 1 << 16
 	maxAskers = 64 // questions remembered as fresh for one repository
 )
@@ -27,6 +27,7 @@ type memory struct {
 	views  map[[2]string]*list.Element // of *remembered
 	used   *list.List                  // front: used last
 	weight int
+	limit  int // of weight
 	floors map[[2]string]floor
 }
 
@@ -46,6 +47,7 @@ func newMemory() *memory {
 		views:  map[[2]string]*list.Element{},
 		used:   list.New(),
 		floors: map[[2]string]floor{},
+		limit:  maxWeight,
 	}
 }
 
@@ -98,7 +100,7 @@ func (m *memory) keep(q question, next *view, at time.Time) {
 	if known.view != next {
 		if known.view != nil {
 			if slices.Equal(known.view.rootIDs, next.rootIDs) &&
-				known.view.versions[data.CanonicalTimestampRole] > next.versions[data.CanonicalTimestampRole] {
+				known.view.age() > next.age() {
 				return
 			}
 			m.weight -= known.view.weight()
@@ -112,7 +114,7 @@ func (m *memory) keep(q question, next *view, at time.Time) {
 	}
 	known.asked[q] = at
 	m.used.MoveToFront(e)
-	for m.weight > maxWeight && m.used.Len() > 1 {
+	for m.weight > m.limit && m.used.Len() > 1 {
 		m.remove(m.used.Back())
 	}
 }
@@ -140,8 +142,8 @@ func (m *memory) raise(repository [2]string, v *view) {
 		}
 	}
 	next := floor{rootIDs: v.rootIDs}
-	for i, name := range data.BaseRoles {
-		next.versions[i] = v.versions[name]
+	for i, file := range v.base {
+		next.versions[i] = file.version
 	}
 	m.floors[repository] = next
 }
@@ -155,11 +157,11 @@ func (m *memory) notOlder(repository [2]string, v *view) error {
 	if !known || !slices.Equal(seen.rootIDs, v.rootIDs) {
 		return nil
 	}
-	for i, name := range data.BaseRoles {
-		if v.versions[name] < seen.versions[i] {
+	for i, file := range v.base {
+		if file.version < seen.versions[i] {
 			return reason.New(reason.TrustDataRolledBack,
 				content+"%s offers version %d of the role %s of %s, version %d was seen before",
-				host(repository[0]), v.versions[name], name, repository[1], seen.versions[i])
+				host(repository[0]), file.version, data.BaseRoles[i], repository[1], seen.versions[i])
 		}
 	}
 	return nil

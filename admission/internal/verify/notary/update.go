@@ -44,7 +44,7 @@ func (v *Verifier) update(ctx context.Context, q question, server string, r Requ
 			return nil, err
 		}
 		v.log.Debug("trust data read", "trustServer", server, "gun", r.GUN,
-			"timestamp", next.versions[data.CanonicalTimestampRole], "roles", len(next.roles))
+			"timestamp", next.age(), "roles", len(next.roles))
 	}
 	if name, date, expired := next.expired(v.now()); expired {
 		return nil, expiredRole(name, date)
@@ -157,9 +157,9 @@ func pinsFailed(err error) error {
 // trusted, or else from the one the server offers, which must have one of the
 // pinned keys if there are any.
 func load(f *fetch, gun string, root []byte, pinned []string) (*view, error) {
-	kept := files{}
+	kept := files{content: map[string][]byte{}}
 	if root != nil {
-		kept[data.CanonicalRootRole.String()] = root
+		kept.content["root"] = root
 	}
 	repo, invalid, err := client.LoadTUFRepo(client.TUFLoadOptions{
 		GUN: data.GUN(gun), Cache: kept, RemoteStore: f, TrustPinning: pinning(gun, pinned),
@@ -170,7 +170,7 @@ func load(f *fetch, gun string, root []byte, pinned []string) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	next, err := newView(repo, invalid, kept["root"], kept["timestamp"])
+	next, err := newView(repo, invalid, kept.content["root"], kept.content["timestamp"])
 	if err != nil {
 		return nil, fmt.Errorf("the trust data is not complete: %w", err)
 	}
@@ -237,36 +237,20 @@ func rootIDs(f *fetch) []string {
 
 // files is the library's cache for one update: what it has verified. Nothing
 // is written through to anywhere.
-type files map[string][]byte
+type files struct {
+	storage.OfflineStore // what the library does not use here
+	content              map[string][]byte
+}
 
-func (f files) GetSized(name string, size int64) ([]byte, error) {
-	content, ok := f[name]
+func (f files) GetSized(name string, _ int64) ([]byte, error) {
+	content, ok := f.content[name]
 	if !ok {
 		return nil, storage.ErrMetaNotFound{Resource: name}
-	}
-	if size >= 0 && int64(len(content)) > size {
-		return content[:size], nil
 	}
 	return content, nil
 }
 
 func (f files) Set(name string, content []byte) error {
-	f[name] = content
+	f.content[name] = content
 	return nil
 }
-
-func (f files) SetMulti(contents map[string][]byte) error {
-	for name, content := range contents {
-		f[name] = content
-	}
-	return nil
-}
-
-func (f files) Remove(name string) error {
-	delete(f, name)
-	return nil
-}
-
-func (f files) RemoveAll() error { return errors.New("the cache of one update is never emptied") }
-
-func (f files) Location() string { return "memory" }

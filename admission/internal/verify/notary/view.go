@@ -23,12 +23,17 @@ import (
 // tags, to see whether anything changed, and to go on from. It is never
 // changed once made.
 type view struct {
-	root     []byte            // the root file, to follow rotations from
-	rootIDs  []string          // ids of the root keys, sorted
-	stamp    [sha256.Size]byte // of the timestamp file
-	versions map[data.RoleName]int
-	expires  map[data.RoleName]time.Time
-	roles    []*role // targets first, then its delegations, level by level
+	root    []byte            // the root file, to follow rotations from
+	rootIDs []string          // ids of the root keys, sorted
+	stamp   [sha256.Size]byte // of the timestamp file
+	base    [4]signedFile     // of data.BaseRoles, in that order
+	roles   []*role           // targets first, then its delegations, level by level
+}
+
+// signedFile is what every role's file says of itself.
+type signedFile struct {
+	version int
+	expires time.Time
 }
 
 // role is a targets role: who may sign in it and what was signed.
@@ -58,20 +63,14 @@ func newView(repo, invalid *tuf.Repo, root, timestamp []byte) (*view, error) {
 	if repo.Root == nil || repo.Timestamp == nil || repo.Snapshot == nil || repo.Targets[data.CanonicalTargetsRole] == nil {
 		return nil, errors.New("a role is missing")
 	}
-	v := &view{
-		root: root, stamp: sha256.Sum256(timestamp),
-		versions: map[data.RoleName]int{
-			data.CanonicalRootRole:      repo.Root.Signed.Version,
-			data.CanonicalTimestampRole: repo.Timestamp.Signed.Version,
-			data.CanonicalSnapshotRole:  repo.Snapshot.Signed.Version,
-			data.CanonicalTargetsRole:   repo.Targets[data.CanonicalTargetsRole].Signed.Version,
-		},
-		expires: map[data.RoleName]time.Time{
-			data.CanonicalRootRole:      repo.Root.Signed.Expires,
-			data.CanonicalTimestampRole: repo.Timestamp.Signed.Expires,
-			data.CanonicalSnapshotRole:  repo.Snapshot.Signed.Expires,
-			data.CanonicalTargetsRole:   repo.Targets[data.CanonicalTargetsRole].Signed.Expires,
-		},
+	v := &view{root: root, stamp: sha256.Sum256(timestamp)}
+	for i, common := range []data.SignedCommon{ // as data.BaseRoles has them
+		repo.Root.Signed.SignedCommon,
+		repo.Targets[data.CanonicalTargetsRole].Signed.SignedCommon,
+		repo.Snapshot.Signed.SignedCommon,
+		repo.Timestamp.Signed.SignedCommon,
+	} {
+		v.base[i] = signedFile{common.Version, common.Expires}
 	}
 	rootRole, err := repo.Root.BuildBaseRole(data.CanonicalRootRole)
 	if err != nil {
@@ -135,17 +134,20 @@ func (v *view) find(name data.RoleName) *role {
 // expired returns the first of the roles everything rests on that is past its
 // date.
 func (v *view) expired(now time.Time) (data.RoleName, time.Time, bool) {
-	for _, name := range data.BaseRoles {
-		if until := v.expires[name]; !now.Before(until) {
-			return name, until, true
+	for i, file := range v.base {
+		if !now.Before(file.expires) {
+			return data.BaseRoles[i], file.expires, true
 		}
 	}
 	return "", time.Time{}, false
 }
 
+// age orders the views of one repository: the version of the timestamp.
+func (v *view) age() int { return v.base[len(v.base)-1].version }
+
 // weight is about what the view takes of memory.
 func (v *view) weight() int {
-	sum := 2048 + len(v.root)
+	sum := 1536 + len(v.root)
 	for _, r := range v.roles {
 		sum += 512 + 160*len(r.targets)
 	}
