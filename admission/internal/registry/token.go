@@ -157,7 +157,7 @@ func (t *Transport) askToken(ctx context.Context, to *url.URL, method, form, aut
 		if authorization != "" {
 			request.Header.Set("Authorization", authorization)
 		}
-		answer, err := t.send(request, maxToken, true)
+		answer, err := t.send(request, maxToken)
 		if err != nil {
 			return token{}, err
 		}

@@ -33,8 +33,7 @@ type Options struct {
 // Exchange is one request and what came of it, for metrics.
 type Exchange struct {
 	Host     string
-	Token    bool // it was asked for a token
-	Status   int  // 0 when no answer came
+	Status   int // 0 when no answer came
 	Duration time.Duration
 }
 
@@ -214,7 +213,7 @@ func (t *Transport) exchange(ctx context.Context, target *url.URL, r Request, au
 		if authorization != "" && to.Host == target.Host {
 			request.Header.Set("Authorization", authorization)
 		}
-		answer, err := t.send(request, r.Limit, false)
+		answer, err := t.send(request, r.Limit)
 		if err != nil {
 			return nil, err
 		}
@@ -283,11 +282,11 @@ func (t *Transport) wait(ctx context.Context, answer *Answer) bool {
 }
 
 // send makes one round trip and reads the answer to its end.
-func (t *Transport) send(request *http.Request, limit int64, forToken bool) (*Answer, error) {
+func (t *Transport) send(request *http.Request, limit int64) (*Answer, error) {
 	started := time.Now()
 	status := 0
 	defer func() {
-		t.observe(Exchange{Host: request.URL.Host, Token: forToken, Status: status, Duration: time.Since(started)})
+		t.observe(Exchange{Host: request.URL.Host, Status: status, Duration: time.Since(started)})
 	}()
 	response, err := t.peers.Load().http.RoundTrip(request)
 	if err != nil {
@@ -347,40 +346,4 @@ func inTime(ctx context.Context, started time.Time, realm string, err error) err
 
 func refusal(target *url.URL, status int, cause error) error {
 	return &Error{Kind: Refused, URL: bare(target), Status: status, Err: cause}
-}
-
-// memory is a map that forgets everything rather than grow without bound.
-type memory[K comparable, V any] struct {
-	mu      sync.Mutex
-	entries map[K]V
-}
-
-const maxMemory = 8192
-
-func (m *memory[K, V]) get(key K) (V, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	value, ok := m.entries[key]
-	return value, ok
-}
-
-func (m *memory[K, V]) put(key K, value V) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.entries == nil || len(m.entries) >= maxMemory {
-		m.entries = map[K]V{}
-	}
-	m.entries[key] = value
-}
-
-func (m *memory[K, V]) drop(key K) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.entries, key)
-}
-
-func (m *memory[K, V]) clear() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.entries = nil
 }

@@ -163,19 +163,12 @@ func (v *Verifier) question(server string, r Request) question {
 }
 
 // current returns the trust data after asking the server whether it is still
-// the newest. Callers with the same question share one asking; one whose own
-// time is not up does not give up because another's was.
+// the newest. Callers with the same question share one asking.
 func (v *Verifier) current(ctx context.Context, q question, server string, r Request) (*view, error) {
 	name := fmt.Sprintf("%q %x %d %t", q.repository, q.credentials, q.generation, r.DryRun)
-	for {
-		got, err := v.updating.Do(ctx, name, longestUpdate, func(ctx context.Context) (*view, error) {
-			return v.update(ctx, q, server, r)
-		})
-		if ctx.Err() == nil && errors.Is(err, context.Canceled) {
-			continue
-		}
-		return got, err
-	}
+	return v.updating.Do(ctx, name, longestUpdate, func(ctx context.Context) (*view, error) {
+		return v.update(ctx, q, server, r)
+	})
 }
 
 func trustServer(text string) (string, error) {
