@@ -94,9 +94,13 @@ class Member:
 def write(files, folder):
     for name, content in files.items():
         path = os.path.join(folder, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, 'wb') as target:
-            target.write(content)
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, 'wb') as target:
+                target.write(content)
+        except OSError as error:
+            raise Wrong('member %s cannot be unpacked: %s' % (
+                name, error.strerror)) from error
 
 
 def read_bounded(path):
@@ -156,12 +160,21 @@ def members(archive, content):
                     'it is damaged')
 
 
+def name_fault(name):
+    """Return why nothing may be unpacked under this name, or None."""
+    if name.startswith('/'):
+        return 'an absolute name'
+    if '..' in name.split('/'):
+        return 'a name that leads out of the archive'
+    if not name.isprintable():
+        return 'a name with unprintable characters'
+    return None
+
+
 def fault_of(entry):
     """Return why a member must not be unpacked, or None."""
-    if entry.name.startswith('/'):
-        return 'an absolute name'
-    if '..' in entry.name.split('/'):
-        return 'a name that leads out of the archive'
+    if name_fault(entry.name):
+        return name_fault(entry.name)
     if entry.type not in (tarfile.REGTYPE, tarfile.AREGTYPE,
                           tarfile.DIRTYPE) or entry.issparse():
         return 'neither a plain file nor a folder'
@@ -181,10 +194,9 @@ def unzip(packed):
         for entry in entries:
             if entry.is_dir():
                 continue
-            if entry.filename.startswith('/') or \
-                    '..' in entry.filename.split('/'):
-                raise ValueError('member %s leads out of the archive'
-                                 % entry.filename)
+            if name_fault(entry.filename):
+                raise ValueError('member %s: %s' % (
+                    entry.filename, name_fault(entry.filename)))
             if entry.filename in files:
                 raise ValueError('member %s is twice in the archive'
                                  % entry.filename)

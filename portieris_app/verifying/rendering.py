@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import posixpath
 import re
 import subprocess
 import tempfile
@@ -17,6 +18,10 @@ from portieris_app.verifying import Skipped
 from portieris_app.verifying import Wrong
 
 SECONDS = 60
+KUSTOMIZATIONS = ('kustomization.yaml', 'kustomization.yml', 'Kustomization')
+# The keys of a kustomization whose entries may be URLs.
+SOURCES = ('resources', 'bases', 'components', 'generators', 'transformers',
+           'validators', 'configurations', 'crds')
 LOCAL_REGISTRY = 'registry.local:9001/'
 PULL_SECRET = 'default-registry-key'
 # What the platform takes for an image: a slash, later a tag.
@@ -44,6 +49,9 @@ def ask(command, folder):
     except subprocess.TimeoutExpired as error:
         raise Wrong('%s gave no answer in %d s' % (
             os.path.basename(command[0]), SECONDS)) from error
+    except ValueError as error:
+        raise Wrong('a name in it is none that a tool can be given: %s'
+                    % error) from error
     except OSError as error:
         raise Skipped('cannot start %s: %s' % (
             command[0], error.strerror)) from error
@@ -68,6 +76,7 @@ def lint(package):
     command = helm()
     with unpacked(package) as folder:
         for name in names:
+            package.chart(name)
             ask(command + ['lint', '--strict', name], folder)
     return '%d chart linted' % len(names)
 
@@ -77,6 +86,7 @@ def kustomization(package):
     command = checkout.kubectl()
     if not command:
         raise Skipped('needs kubectl: put one on the PATH')
+    require(list(remote_sources(package)))
     with unpacked(package) as folder:
         output, complaint = ask(
             command + ['kustomize', manifests.FLUXCD], folder)
@@ -95,6 +105,22 @@ def kustomization(package):
                           % (kind, name))
     require(faults)
     return '%d objects' % len(made)
+
+
+def remote_sources(package):
+    """Kustomize would fetch whatever is not in the package."""
+    for path in sorted(package.files):
+        folder, name = posixpath.split(path)
+        if name not in KUSTOMIZATIONS:
+            continue
+        for document in tree.mappings(package.documents(path)):
+            for key in SOURCES:
+                for source in tree.strings(document.get(key)):
+                    place = posixpath.normpath(
+                        posixpath.join(folder, source))
+                    if not any(one == place or one.startswith(place + '/')
+                               for one in package.files):
+                        yield '%s: %s is not in the tarball' % (path, source)
 
 
 def image_values(package):
@@ -179,15 +205,16 @@ def rendered(package):
             options = []
             for name in package.below(path, '-overrides.yaml'):
                 options += ['--values', name]
+            # A name could be an option: it goes behind the dashes.
             output, _ = ask(
                 command + [
-                    'template', tree.text(release, 'spec', 'releaseName'),
-                    'charts/%s-%s.tgz' % (tree.dig(spec, 'chart'),
-                                          tree.dig(spec, 'version')),
-                    '--namespace', tree.text(
-                        root, 'namespace'),
-                    '--kube-version', KUBERNETES, *options,
-                    '--values', rewritten], folder)
+                    'template', '--kube-version', KUBERNETES,
+                    '--namespace=' + tree.text(root, 'namespace'),
+                    *options, '--values', rewritten, '--',
+                    tree.text(release, 'spec', 'releaseName'),
+                    'charts/%s-%s.tgz' % (tree.text(spec, 'chart'),
+                                          tree.text(spec, 'version'))],
+                folder)
             pods += pod_specs(tree.documents(output, 'the rendered chart'))
     faults = []
     if not pods:

@@ -226,7 +226,10 @@ FAULTS = [
              'releaseName: portieris'),
      'FluxCD makes the release portieris and armada portieris-portieris'),
     ('kustomization', replace(RELEASE_KUSTOMIZATION, '- helmrelease.yaml',
-                              '- nothing.yaml'), 'refuses it'),
+                              '- https://example.com/x.yaml'),
+     'https://example.com/x.yaml is not in the tarball'),
+    ('kustomization', replace(RELEASE_KUSTOMIZATION, 'secretGenerator',
+                              'secretGeneratr'), 'refuses it'),
     ('kustomization', replace(RELEASE_KUSTOMIZATION,
                               'disableNameSuffixHash: true',
                               'disableNameSuffixHash: false'),
@@ -446,6 +449,34 @@ def test_code_of_the_tarball_can_be_left_alone(files, tmp_path):
     assert mark.exists()
 
 
+def test_name_that_is_an_option_is_no_option_for_helm(files, tmp_path):
+    mark = tmp_path / 'was here'
+    program = tmp_path / 'program'
+    program.write_text('#!/bin/sh\ntouch "%s"\ncat\n' % mark)
+    program.chmod(0o755)
+    replace(RELEASE, 'releaseName: portieris-portieris',
+            'releaseName: --post-renderer=%s' % program)(files)
+
+    assert 'helm refuses it' in failures(
+        write(tmp_path, files), no_code=True)['rendered pods']
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize('text', ['"a\\0b"', '"\\ud800"', '"\\n-x"'])
+def test_name_that_no_tool_takes_gives_a_sentence(files, tmp_path, text):
+    replace(RELEASE, 'releaseName: portieris-portieris',
+            'releaseName: ' + text)(files)
+
+    assert failures(write(tmp_path, files))['rendered pods']
+
+
+def test_file_in_the_place_of_a_folder_gives_a_sentence(files, tmp_path):
+    put('charts')(files)
+
+    assert 'cannot be unpacked' in failures(
+        write(tmp_path, files))['kustomization']
+
+
 def test_missing_tools_are_shown_and_no_failure(built, monkeypatch):
     monkeypatch.setattr(checkout, 'helm', lambda: None)
     monkeypatch.setattr(checkout, 'kubectl', lambda: None)
@@ -486,7 +517,7 @@ def test_result_as_json_says_the_same(built, files, tmp_path):
 def test_names_from_the_tarball_cannot_forge_lines(built, tmp_path):
     path = tmp_path / 'portieris-2.0-1.tgz'
     path.write_bytes(tar_of(('./x\nok   archive: fine\x1b[2J',
-                             tarfile.SYMTYPE)))
+                             tarfile.REGTYPE)))
 
     done = built.run('verify', path)
 
