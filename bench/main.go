@@ -11,8 +11,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -39,6 +41,13 @@ func run(programs, crds string, checks int) error {
 	}
 	p := &parts{programs: programs, dir: dir}
 	defer p.stop()
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		os.RemoveAll(dir) // the programs end with this process
+		os.Exit(130)
+	}()
 	fmt.Println("starting the API server and the trust server ...")
 	if err := p.makeAuthority(); err != nil {
 		return err
