@@ -77,14 +77,29 @@ PLACES = (
 
 def stamp(staging, app_version):
     """Write ``app_version`` into every place of a staging tree."""
+    images = {}
+
+    def change(keys, value):
+        wanted = _wanted(name, keys, value, app_version)
+        if keys[:1] == ('images',) and wanted:
+            images[value] = wanted
+        return wanted
+
     for path, name in _files(staging):
-        with open(path, encoding='utf-8', newline='') as source:
-            old = source.read()
-        new = edit(old, lambda keys, value: _wanted(
-            name, keys, value, app_version), name)
-        if new != old:
-            with open(path, 'w', encoding='utf-8', newline='') as target:
-                target.write(new)
+        rewrite(path, lambda text: edit(text, change, name))
+    readme = os.path.join(staging, 'chart', 'README.md')
+    if os.path.exists(readme):
+        for before, after in images.items():
+            rewrite(readme, lambda text: text.replace(before, after))
+
+
+def rewrite(path, change):
+    with open(path, encoding='utf-8', newline='') as source:
+        old = source.read()
+    new = change(old)
+    if new != old:
+        with open(path, 'w', encoding='utf-8', newline='') as target:
+            target.write(new)
 
 
 def disagreements(staging, app_version):

@@ -66,8 +66,7 @@ def ask(command, folder):
 def helm():
     command = checkout.helm()
     if not command:
-        raise Skipped('needs helm: build it with "make lab-bin", or put one '
-                      'on the PATH')
+        raise Skipped('needs helm: put one on the PATH; the lab builds one')
     return command
 
 

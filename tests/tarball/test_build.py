@@ -111,6 +111,10 @@ def test_another_version_reaches_every_file_and_no_source(checkout):
     for name in result['files']:
         assert b'2.0.1' not in content(tarball, name)
     assert b'portieris:2.0.7' in content(tarball, 'portieris-manifest.yaml')
+    chart = io.BytesIO(content(tarball, 'charts/portieris-2.0.7.tgz'))
+    with tarfile.open(fileobj=chart) as archive:
+        assert not [one.name for one in archive
+                    if b'2.0.1' in archive.extractfile(one).read()]
 
 
 @pytest.mark.parametrize('version', ['2.0.1', '2.0', 'v2.0-1', '2.0-1-rc'])
