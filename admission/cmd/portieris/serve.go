@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
-	"time"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/cluster"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/decision"
@@ -25,9 +24,6 @@ import (
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/notary"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/webhook"
 )
-
-// reloadEvery is how often files are looked at for changes.
-const reloadEvery = 5 * time.Second
 
 func serveCommand(args []string, out io.Writer) error {
 	settings, err := parseSettings(args, out)
@@ -108,7 +104,7 @@ func serveUntil(ctx context.Context, s settings, log *slog.Logger) error {
 	var running sync.WaitGroup
 	running.Go(func() { kubernetes.Run(background) })
 	running.Go(func() {
-		serve.Watch(background, reloadEvery, log, metrics.Reloaded, files...)
+		serve.Watch(background, s.reloadEvery, log, metrics.Reloaded, files...)
 	})
 	err = server.Run(ctx, admission, metricsListener)
 	end()

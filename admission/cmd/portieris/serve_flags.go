@@ -30,11 +30,13 @@ type settings struct {
 	metricsListen  string
 	certificateDir string
 	linger         time.Duration
+	// reloadEvery is how often files are looked at for changes.
+	reloadEvery time.Duration
 }
 
 // parseSettings reads the flags, whose defaults come from the environment.
 func parseSettings(args []string, out io.Writer) (settings, error) {
-	var s settings
+	s := settings{reloadEvery: 5 * time.Second}
 	freshness, err := freshnessFromEnvironment()
 	if err != nil {
 		return s, err

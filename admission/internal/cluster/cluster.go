@@ -183,13 +183,14 @@ func (c *Cluster) raw(ctx context.Context, version schema.GroupVersion,
 	if len(rest.IsValidPathSegmentName(name)) > 0 || name == "" {
 		return nil, nil
 	}
-	raw, err := c.clients[version].Get().Namespace(namespace).
-		Resource(resource).Name(name).DoRaw(ctx)
+	result := c.clients[version].Get().Namespace(namespace).
+		Resource(resource).Name(name).Do(ctx)
+	err := result.Error()
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return raw, nil
+	return result.Raw()
 }

@@ -402,7 +402,7 @@ func pinsNeedRights(t *testing.T, config *rest.Config) {
 		[]string{"a"})
 	var denial *reason.Denial
 	if !errors.As(err, &denial) || denial.Code != reason.PinsUnavailable ||
-		!strings.Contains(denial.Sentence, "portieris-trust-pins") {
+		!strings.Contains(denial.Sentence, "is forbidden: User") {
 		t.Errorf("the error is %v", err)
 	}
 }

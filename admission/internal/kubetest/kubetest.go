@@ -24,12 +24,12 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
-
-	kruntime "k8s.io/apimachinery/pkg/runtime"
 )
 
 // adminToken is the token of the cluster's administrator.
@@ -88,8 +88,10 @@ func Start(t testing.TB) *Server {
 	server := &Server{Config: config}
 	mine := rest.CopyConfig(config)
 	mine.GroupVersion = &schema.GroupVersion{Version: "v1"}
+	scheme := kruntime.NewScheme()
+	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
 	mine.NegotiatedSerializer = serializer.NewCodecFactory(
-		kruntime.NewScheme()).WithoutConversion()
+		scheme).WithoutConversion()
 	client, err := rest.UnversionedRESTClientFor(mine)
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +161,16 @@ func (s *Server) Try(object string, query ...string) ([]byte, error) {
 	for i := 0; i+1 < len(query); i += 2 {
 		request = request.Param(query[i], query[i+1])
 	}
-	return request.DoRaw(context.Background())
+	return answer(request)
+}
+
+// answer is the body, or the API server's own words for why there is none.
+func answer(request *rest.Request) ([]byte, error) {
+	result := request.Do(context.Background())
+	if err := result.Error(); err != nil {
+		return nil, err
+	}
+	return result.Raw()
 }
 
 // Create creates the objects of a stream of YAML.
@@ -185,7 +196,7 @@ func (s *Server) Do(verb, path, contentType string, body any) ([]byte, error) {
 		}
 		request = request.SetHeader("Content-Type", contentType).Body(encoded)
 	}
-	return request.DoRaw(context.Background())
+	return answer(request)
 }
 
 // CreatePolicyKinds installs the chart's CRDs and waits until they are served.
