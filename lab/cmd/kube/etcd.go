@@ -54,8 +54,8 @@ func etcdCommand() *cobra.Command {
 			return err
 		}
 	}}
-	c.Flags().StringVar(&dir, "data-dir", "etcd", "")
-	c.Flags().StringVar(&client, "client-url", "http://127.0.0.1:2379", "")
-	c.Flags().StringVar(&peer, "peer-url", "http://127.0.0.1:2380", "")
+	c.Flags().StringVar(&dir, "data-dir", "etcd", "where the data lie")
+	c.Flags().StringVar(&client, "client-url", "http://127.0.0.1:2379", "address for clients")
+	c.Flags().StringVar(&peer, "peer-url", "http://127.0.0.1:2380", "address for members")
 	return c
 }
