@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 import time
 
 import pytest
@@ -75,6 +76,23 @@ class Lab:
         done = self.wrapper('kubectl', *args)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def fetch(self, url, timeout=10):
+        """Ask a server from inside: the HTTP status, or what went wrong."""
+        program = textwrap.dedent('''\
+            import sys, urllib.error, urllib.request
+            url, timeout = sys.argv[1], float(sys.argv[2])
+            try:
+                print(urllib.request.urlopen(url, timeout=timeout).status)
+            except urllib.error.HTTPError as error:
+                print(error.code)
+            except urllib.error.URLError as error:
+                print(type(error.reason).__name__)
+            except TimeoutError as error:
+                print(type(error).__name__)
+            ''')
+        return self.inside(sys.executable, '-c', program, url,
+                           str(timeout)).strip()
 
     def apply(self, *objects):
         """Apply manifests given as mappings."""
