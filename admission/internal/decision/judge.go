@@ -13,8 +13,9 @@ import (
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
 )
 
-// atOnce is how many images of one object are judged at the same time.
-const atOnce = 8
+// atOnce is how many images of one object are judged at the same time. It is
+// also how many idle connections the transport keeps to one server.
+const atOnce = 16
 
 // Workload says for whom images are judged.
 type Workload struct {

@@ -110,8 +110,10 @@ func specificity(pattern string, forms []string) int {
 			return exact + len(pattern)
 		}
 	}
+	// What stands before the first star tells most patterns apart.
+	beginning, _, _ := strings.Cut(pattern, "*")
 	for _, form := range forms {
-		if Match(pattern, form) {
+		if strings.HasPrefix(form, beginning) && Match(pattern, form) {
 			return len(pattern) - strings.Count(pattern, "*")
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -35,48 +36,78 @@ type Server struct {
 
 // Run serves until the context ends, and then stops without cutting an
 // answer short. The listeners are closed when it returns.
+//
+// The API server keeps its connection for as long as it can. So when the
+// server stops, those who are connected are at once asked to connect anew,
+// which leads them to another replica as soon as there is one; whoever still
+// comes here until then is served over a connection for one request.
 func (s *Server) Run(ctx context.Context, admission, metrics net.Listener) error {
-	admissionServer := s.server(s.admissionRoutes())
-	admissionServer.TLSConfig = &tls.Config{
-		MinVersion:     tls.VersionTLS12,
-		GetCertificate: s.Certificate.Get,
+	connections := share(admission)
+	defer connections.close()
+	failed := make(chan error, 3)
+	serve := func(handler http.Handler) *http.Server {
+		server := s.server(handler)
+		server.TLSConfig = &tls.Config{
+			MinVersion:     tls.VersionTLS12,
+			GetCertificate: s.Certificate.Get,
+		}
+		go func() { failed <- server.ServeTLS(connections.part(), "", "") }()
+		return server
 	}
-	metricsServer := s.server(s.metricsRoutes())
-	failed := make(chan error, 2)
-	go func() { failed <- admissionServer.ServeTLS(admission, "", "") }()
-	go func() { failed <- metricsServer.Serve(metrics) }()
+	routes := s.admissionRoutes()
+	admitting, counting := serve(routes), s.server(s.metricsRoutes())
+	go func() { failed <- counting.Serve(metrics) }()
+	servers := []*http.Server{admitting, counting}
 
 	var err error
-	running := 2
 	select {
 	case err = <-failed:
-		running--
-		err = fmt.Errorf("a listener failed: %w", err)
 	case <-ctx.Done():
 		s.Log.Info("asked to stop", "linger", s.Linger.String())
 		s.stopping.Store(true)
-		err = s.linger(failed, &running)
+		servers = append(servers, serve(oneRequest(routes)))
+		leave, cancel := context.WithTimeout(context.Background(), s.Linger)
+		defer cancel()
+		go func() { _ = admitting.Shutdown(leave) }()
+		err = linger(s.Linger, failed)
 	}
 	stop, cancel := context.WithTimeout(context.Background(), stopWithin)
 	defer cancel()
-	err = errors.Join(err, admissionServer.Shutdown(stop),
-		metricsServer.Shutdown(stop))
-	for range running {
-		<-failed
+	var all sync.WaitGroup
+	problems := make([]error, len(servers))
+	for i, server := range servers {
+		all.Go(func() { problems[i] = server.Shutdown(stop) })
 	}
-	return err
+	all.Wait()
+	if err != nil {
+		err = fmt.Errorf("a listener failed: %w", err)
+	}
+	return errors.Join(append(problems, err)...)
 }
 
-func (s *Server) linger(failed <-chan error, running *int) error {
-	timer := time.NewTimer(s.Linger)
+// linger waits for a while, or for a server that fails. That a server has
+// shut down is no failure.
+func linger(while time.Duration, failed <-chan error) error {
+	timer := time.NewTimer(while)
 	defer timer.Stop()
-	select {
-	case err := <-failed:
-		*running--
-		return fmt.Errorf("a listener failed: %w", err)
-	case <-timer.C:
-		return nil
+	for {
+		select {
+		case err := <-failed:
+			if !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+		case <-timer.C:
+			return nil
+		}
 	}
+}
+
+// oneRequest closes each connection after its first answer.
+func oneRequest(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close")
+		handler.ServeHTTP(w, r)
+	})
 }
 
 func (s *Server) server(handler http.Handler) *http.Server {

@@ -286,6 +286,49 @@ func TestAStoppingServerIsNotReadyButStillServes(t *testing.T) {
 	}
 }
 
+// The API server keeps its connection; a server that stops must not keep it.
+func TestAStoppingServerSendsItsPeersAway(t *testing.T) {
+	r := run(t, func(s *Server) { s.Linger = 10 * time.Minute })
+	var opened atomic.Int32
+	transport := r.client.Transport.(*http.Transport)
+	transport.DialContext = func(ctx context.Context, network,
+		address string) (net.Conn, error) {
+		opened.Add(1)
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}
+	for range 3 {
+		r.get(t, r.admission+"/admit")
+	}
+	if got := opened.Load(); got != 1 {
+		t.Errorf("%d connections for 3 requests", got)
+	}
+	r.stop()
+	notReady := func() int {
+		status, _, _ := r.get(t, r.admission+"/health/readiness")
+		return status
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for notReady() != http.StatusServiceUnavailable {
+		if time.Now().After(deadline) {
+			t.Fatal("a stopping server stays ready")
+		}
+	}
+	before := opened.Load()
+	for range 3 {
+		if status, _, _ := r.get(t, r.admission+"/admit"); status !=
+			http.StatusOK {
+			t.Errorf("a stopping server answers %d", status)
+		}
+	}
+	if got := opened.Load() - before; got < 2 {
+		t.Errorf("%d new connections for 3 requests", got)
+	}
+	if err := r.listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-r.ended
+}
+
 func TestAListenerThatFailsEndsTheServer(t *testing.T) {
 	s := run(t, nil)
 	s.stop()
