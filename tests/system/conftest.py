@@ -22,7 +22,7 @@ sys.path.insert(0, str(SYSINV))
 # written down, and fails when asked to.
 FAKE_HELM = """\
 #!{python}
-import json, os, subprocess, sys
+import json, os, subprocess, sys, time
 args = sys.argv[1:]
 state = {state!r}
 releases = json.load(open(state)) if os.path.exists(state) else {{}}
@@ -33,6 +33,13 @@ if args[0] == 'list':
     print(json.dumps([{{'name': name, 'status': releases[name]['status']}}]
                      if name in releases else []))
 elif args[0] == 'upgrade':
+    if 'FAKE_HELM_WAITS_FOR' in os.environ:
+        # Ready once the plugins have written down that many such hooks.
+        hook, _, times = os.environ['FAKE_HELM_WAITS_FOR'].partition('*')
+        end = time.monotonic() + 30
+        while time.monotonic() < end and open(
+                os.environ['SAMPLE_RECORD']).read().count(hook) < int(times):
+            time.sleep(0.01)
     values = [open(path).read() for flag, path in zip(args, args[1:])
               if flag == '--values']
     wanted = os.environ.get('FAKE_HELM_FAILS')

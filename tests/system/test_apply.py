@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Apply: states, what helm is told, and what is left when it dies."""
 
+import json
 import os
 import signal
 import subprocess
@@ -64,6 +65,22 @@ def test_a_failed_upgrade_is_rolled_back(installable):
                         FAKE_HELM_FAILS='1.0.1')
     assert installable.helm()['sample-sample']['status'] == 'deployed'
     installable.does('application-apply', 'sample')
+
+
+@pytest.mark.parametrize('state, first', (
+    ('pending-install', 'helm uninstall sample-sample'),
+    ('pending-upgrade', 'helm rollback sample-sample'),
+    ('pending-rollback', 'helm rollback sample-sample')))
+def test_a_release_that_a_dead_attempt_left_locked_is_freed(
+        installable, state, first):
+    installable.does('application-apply', 'sample')
+    releases = installable.helm()
+    releases['sample-sample']['status'] = state
+    installable.helm_state.write_text(json.dumps(releases))
+    installable.does('application-apply', 'sample')
+    log = (installable.root / 'var/log/sysinv.log').read_text()
+    assert first in log
+    assert installable.helm()['sample-sample']['status'] == 'deployed'
 
 
 @pytest.mark.parametrize('operation', ('remove', 'update'))

@@ -121,6 +121,18 @@ def test_a_status_hook_that_raises_fails_the_apply(installable):
     assert installable.hook_names().count('fluxcd-request/status/apply') == 1
 
 
+def test_on_10_the_status_is_asked_before_the_release_is_ready(installable):
+    done = installable.runs(
+        'application-apply', 'sample', STX_RELEASE='10.0',
+        prelude='from stx_system import tools\ntools.POLL_SECONDS = 0.05',
+        FAKE_HELM_WAITS_FOR='fluxcd-request/status/apply*3')
+    assert done.returncode == 0, done.stderr
+    asked = [each['extra'] for each in installable.hooks()
+             if each['hook'] == 'fluxcd-request/status/apply']
+    assert len(asked) >= 3
+    assert asked[0] == {}
+
+
 def test_what_the_hooks_of_an_apply_are_handed(installable):
     installable.does('application-apply', 'sample')
     hooks = {each['hook']: each for each in installable.hooks()}

@@ -34,9 +34,6 @@ class Row(object):
     def __init__(self, columns):
         self.__dict__.update(columns)
 
-    def as_dict(self):
-        return dict(self.__dict__)
-
 
 class DBAPI(object):
     """``sysinv.db.api`` as far as applications and their plugins ask."""
@@ -151,8 +148,3 @@ class DBAPI(object):
         row.update(values)
         self._save()
         return Row(row)
-
-    def helm_override_destroy(self, app_id, name, namespace):
-        self._tables['helm_overrides'].remove(
-            self._override(app_id, name, namespace))
-        self._save()

@@ -176,18 +176,16 @@ def clean_up_disabled(manifest):
     path = os.path.join(manifest, 'helmrelease_cleanup.yaml')
     if not os.path.exists(path):
         return
-    left_out = {each['name'] for each in
+    left_out = {each['name']: each['namespace'] for each in
                 manifests.read_one(path).get('releases') or []}
     for folder in manifests.chart_folders(manifest):
         content = manifests.read_one(os.path.join(
             manifest, folder, 'helmrelease.yaml'))
         name = content['metadata']['name']
         if name in left_out:
-            namespace = next(each['namespace'] for each in
-                             manifests.read_one(path)['releases']
-                             if each['name'] == name)
             uninstall(Release(content['spec'].get('releaseName', name),
-                              namespace, None, None, content['spec'], []))
+                              left_out[name], None, None, content['spec'],
+                              []))
 
 
 def wait_for_pods(kube, namespace, chart, seconds=60):

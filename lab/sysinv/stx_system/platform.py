@@ -51,6 +51,7 @@ class Application(object):
         self.charts = []
         self.mode = None
         self.app_metadata = {}
+        # Asked for on 7.0 and 8.0, which know armada as well.
         self.is_fluxcd_app = True
 
     @property

@@ -11,6 +11,8 @@ from stx_system.errors import Failed
 from stx_system.errors import Rejected
 
 LOG = logging.getLogger(__name__)
+# sysinv looks at a release that often while it waits for it.
+POLL_SECONDS = 5
 CHECKOUT = os.path.abspath(os.path.join(
     os.path.dirname(__file__), '..', '..', '..'))
 BUILT = {'helm': [os.path.join(CHECKOUT, 'build/bin/helm')],
@@ -34,18 +36,17 @@ def command(name):
 def run(name, *args, **options):
     """Run helm or kubectl; return its standard output.
 
-    ``watch`` is called each ``every`` seconds while the program runs. What
-    it raises ends the program.
+    ``watch`` is called again and again while the program runs. What it
+    raises ends the program.
     """
     watch = options.pop('watch', None)
-    every = options.pop('every', 5)
     words = command(name) + [str(arg) for arg in args]
     LOG.info('running %s', ' '.join(shlex.quote(word) for word in words))
     process = subprocess.Popen(
         words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, universal_newlines=True, **options)
     try:
-        out, err = _communicate(process, watch, every)
+        out, err = _communicate(process, watch)
     except BaseException:
         process.terminate()
         process.communicate()
@@ -59,9 +60,9 @@ def run(name, *args, **options):
     return out
 
 
-def _communicate(process, watch, every):
+def _communicate(process, watch):
     while True:
         try:
-            return process.communicate(timeout=every if watch else None)
+            return process.communicate(timeout=POLL_SECONDS if watch else None)
         except subprocess.TimeoutExpired:
             watch()
