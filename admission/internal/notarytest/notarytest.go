@@ -238,13 +238,30 @@ func (s *Server) Stop() {
 		return
 	default:
 	}
-	s.Signal(syscall.SIGCONT)
-	s.Signal(syscall.SIGKILL)
+	s.signal(syscall.SIGKILL)
 	<-s.ended
 }
 
-// Signal sends a signal to the server, such as SIGSTOP to silence it.
-func (s *Server) Signal(signal syscall.Signal) {
+// Pause silences the server: connections stay, answers do not come.
+func (s *Server) Pause() {
+	s.signal(syscall.SIGSTOP)
+	Eventually(s.t, "every thread of the server is stopped", func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.process.Process.Pid))
+		for _, thread := range threads {
+			stat, readErr := os.ReadFile(thread)
+			_, state, _ := strings.Cut(string(stat), ") ")
+			if readErr != nil || !strings.HasPrefix(state, "T") {
+				return false
+			}
+		}
+		return err == nil && len(threads) > 0
+	})
+}
+
+// Resume ends a pause.
+func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(signal syscall.Signal) {
 	if err := s.process.Process.Signal(signal); err != nil && err != os.ErrProcessDone {
 		s.t.Error(err)
 	}

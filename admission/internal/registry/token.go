@@ -41,8 +41,12 @@ func keyOf(c challenge, credential Credential) tokenKey {
 	return tokenKey{c.realm, c.service, c.scope, credential.Fingerprint()}
 }
 
-func (t *Transport) forgetToken(c challenge, credential Credential) {
-	t.tokens.drop(keyOf(c, credential))
+// forgetToken drops the token that was refused, not one that came since.
+func (t *Transport) forgetToken(c challenge, credential Credential, header string) {
+	key := keyOf(c, credential)
+	if known, ok := t.tokens.get(key); ok && "Bearer "+known.text == header {
+		t.tokens.drop(key)
+	}
 }
 
 // authorization returns the header by which a credential meets a challenge,

@@ -168,7 +168,7 @@ func (t *Transport) attempt(ctx context.Context, target *url.URL, r Request, cre
 			if !again || round == 4 {
 				return nil, refusal(target, answer.Status, nil)
 			}
-			t.forgetToken(wanted, credential)
+			t.forgetToken(wanted, credential, header)
 		case answer.Status == http.StatusForbidden && header != "":
 			return nil, refusal(target, answer.Status, nil)
 		case answer.Status < 200 || answer.Status > 299:

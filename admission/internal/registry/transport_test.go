@@ -218,6 +218,60 @@ func TestARevokedTokenIsReplacedOnce(t *testing.T) {
 	wantKind(t, err, registry.Refused, "secret ns/good")
 }
 
+func TestTwoWhoMeetAServerAtOnceTakeOneToken(t *testing.T) {
+	b := newBed(t)
+	var log registrytest.Log
+	service := b.Serve(t, registrytest.Artifactory(&log, issue))
+	lateAsked, firstHasToken := make(chan struct{}), make(chan struct{})
+	address := b.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case forGood(r.Header.Get("Authorization")):
+			fmt.Fprint(w, "content")
+			return
+		case r.URL.RawQuery == "late":
+			close(lateAsked)
+			<-firstHasToken
+		}
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm=%q,service="svc",scope="s"`, service.URL))
+		w.WriteHeader(http.StatusUnauthorized)
+	})).URL
+	meet := func(address string) error {
+		_, err := b.transport.Do(t.Context(), registry.Request{URL: address, Limit: 100,
+			Credentials: []registry.Credential{good}})
+		return err
+	}
+	late := make(chan error)
+	go func() { late <- meet(address + "?late") }()
+	<-lateAsked
+	if err := meet(address); err != nil {
+		t.Error(err)
+	}
+	close(firstHasToken)
+	if err := <-late; err != nil {
+		t.Error(err)
+	}
+	if log.Count("GET") != 1 {
+		t.Errorf("%d tokens were asked for", log.Count("GET"))
+	}
+}
+
+func TestTokensGoWithTheBundleTheyWereGotUnder(t *testing.T) {
+	b := newBed(t)
+	var log registrytest.Log
+	address := b.bearer(t, registrytest.Artifactory(&log, issue))
+	for _, bundle := range [][]byte{b.PEM, append(notarytest.NewAuthority(t).PEM, b.PEM...)} {
+		if err := b.transport.SetCA(bundle); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := b.get(t, address, good); text != "content" {
+			t.Fatalf("got %q, %v", text, err)
+		}
+	}
+	if log.Count("GET") != 2 {
+		t.Errorf("%d tokens were asked for under two bundles", log.Count("GET"))
+	}
+}
+
 func TestATokenIsUsedForNineTenthsOfItsLife(t *testing.T) {
 	var log registrytest.Log
 	now := time.Now()

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -35,9 +34,10 @@ func digest(text string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(
 type bed struct {
 	*notarytest.Server
 	*notary.Verifier
-	requests atomic.Int64 // made by the verifier, tokens included
-	pins     notary.Pins
-	now      atomic.Int64 // seconds the verifier's clock is ahead
+	transport *registry.Transport
+	requests  atomic.Int64 // made by the verifier, tokens included
+	pins      notary.Pins
+	now       atomic.Int64 // seconds the verifier's clock is ahead
 }
 
 func newBed(t *testing.T, freshness time.Duration, flags ...string) *bed {
@@ -57,6 +57,7 @@ func (b *bed) restart(t *testing.T, freshness time.Duration) {
 		t.Fatal(err)
 	}
 	t.Cleanup(transport.CloseIdle)
+	b.transport = transport
 	b.Verifier = notary.New(notary.Options{Transport: transport, Pins: b.pins, Freshness: freshness,
 		Now: func() time.Time { return time.Now().Add(time.Duration(b.now.Load()) * time.Second) }})
 }
@@ -302,6 +303,13 @@ func TestFreshnessIsForTheSameCredentialsAndCAOnly(t *testing.T) {
 	b.denies(t, r, reason.CredentialsRefused)
 	r.Credentials = nil
 	b.denies(t, r, reason.NoCredentials)
+
+	r.Credentials = known1
+	b.admits(t, r, one)
+	if err := b.transport.SetCA(nil); err != nil {
+		t.Fatal(err)
+	}
+	b.denies(t, r, reason.TrustServerCertificate)
 }
 
 func TestARemovedTagIsDeniedAfterTheWindow(t *testing.T) {
@@ -321,6 +329,18 @@ func TestDeletedTrustDataIsDenied(t *testing.T) {
 	b.denies(t, r, reason.NoTrustData)
 }
 
+func TestTrustDataFoundDeletedIsNotFreshAnyMore(t *testing.T) {
+	b := newBed(t, time.Minute)
+	signer, r := b.repository(t)
+	b.admits(t, r, one)
+	signer.Delete()
+	b.admits(t, r, one) // nobody has asked again
+	other := r
+	other.Tag = "v2"
+	b.denies(t, other, reason.NoTrustData)
+	b.denies(t, r, reason.NoTrustData)
+}
+
 func TestAStoppedTrustServerAdmitsNothing(t *testing.T) {
 	b := newBed(t, 0)
 	_, r := b.repository(t)
@@ -333,14 +353,14 @@ func TestASilentTrustServerIsDeniedInTime(t *testing.T) {
 	b := newBed(t, 0)
 	_, r := b.repository(t)
 	b.admits(t, r, one)
-	b.Signal(syscall.SIGSTOP)
+	b.Pause()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	_, err := b.Digest(ctx, r)
 	if d := reason.From(err); d.Code != reason.TrustServerTimeout || !strings.Contains(d.Sentence, "trust server "+b.URL+" did not answer within 2") {
 		t.Errorf("denied for %s: %s", d.Code, d)
 	}
-	b.Signal(syscall.SIGCONT)
+	b.Resume()
 	b.admits(t, r, one)
 }
 
@@ -384,7 +404,7 @@ func TestManyAtOnceShareOneAsking(t *testing.T) {
 func TestOneWhoGivesUpDoesNotSpoilItForOthers(t *testing.T) {
 	b := newBed(t, 0)
 	_, r := b.repository(t)
-	b.Signal(syscall.SIGSTOP)
+	b.Pause()
 	first, giveUp := context.WithCancel(t.Context())
 	gaveUp, got := make(chan error), make(chan error)
 	go func() { _, err := b.Digest(first, r); gaveUp <- err }()
@@ -393,7 +413,7 @@ func TestOneWhoGivesUpDoesNotSpoilItForOthers(t *testing.T) {
 	if err := <-gaveUp; err == nil {
 		t.Error("the one who gave up got an answer from a silent server")
 	}
-	b.Signal(syscall.SIGCONT)
+	b.Resume()
 	if err := <-got; err != nil {
 		t.Error(err)
 	}
