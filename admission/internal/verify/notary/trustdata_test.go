@@ -34,7 +34,7 @@ func TestEachRoleThatExpiredIsDenied(t *testing.T) {
 	requests := map[string]notary.Request{}
 	for _, role := range []string{"root", "targets", "snapshot"} {
 		gun := "registry.local:9001/" + role
-		b.Signer(t, gun).Expiring(role+"=2s").Init().Sign("v1", one)
+		b.Signer(t, gun).Expiring(role+"=4s").Init().Sign("v1", one)
 		// A trust server does not answer any more once a snapshot expired; one
 		// that is held up before it does.
 		held := &frozen{keep: true}
@@ -64,12 +64,12 @@ func TestAnExpiredDelegationSpoilsItsOwnSignaturesOnly(t *testing.T) {
 	b := newBed(t, 0)
 	s, r := b.repository(t)
 	alice := notary.Signer{Name: "alice", PublicKey: s.Delegate("targets/alice")}
-	s.Expiring("targets=2s").Sign("v1", one, "targets/alice")
+	s.Expiring("targets=3s").Sign("v1", one, "targets/alice")
 	b.eventuallyDenies(t, signers(r, alice), reason.TrustDataExpired, "the role targets/alice")
 	b.admits(t, r, one)
 
 	s.Delegate("targets/releases")
-	s.Expiring("targets=1s").Sign("v2", two, "targets/releases")
+	s.Expiring("targets=3s").Sign("v2", two, "targets/releases")
 	r.Tag = "v2"
 	b.eventuallyDenies(t, r, reason.TrustDataExpired, "the role targets/releases")
 	r.Tag = "v1"
@@ -136,7 +136,7 @@ func TestAnOldTimestampServedAgainIsDenied(t *testing.T) {
 }
 
 func TestATimestampHeldBackIsDeniedWhenItExpires(t *testing.T) {
-	b := newBed(t, 0, "--timestamp-expiry", "2s")
+	b := newBed(t, 0, "--timestamp-expiry", "3s")
 	var f frozen
 	_, r := b.repository(t)
 	r.TrustServer = b.Front(t, f.serve).URL
