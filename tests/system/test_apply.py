@@ -11,6 +11,7 @@ import time
 import pytest
 import yaml
 
+from tests.system.sample import PLUGINS
 from tests.system.sample import Sample
 
 
@@ -187,6 +188,17 @@ def test_after_an_update_the_old_version_is_gone(installable, tmp_path):
     assert [path.name for path in (
         installable.root / 'opt/platform/helm/lab/sample').iterdir()
         if any(path.iterdir())] == ['1.0-2']
+
+
+def test_an_update_runs_the_plugins_of_the_new_version(
+        installable, tmp_path):
+    installable.does('application-apply', 'sample')
+    newer = Sample(tmp_path / 'newer', '1.0-2')
+    newer.pack_wheel('1.0.2', plugins=PLUGINS.replace(
+        '"colour": "system"', '"colour": "newer"'))
+    installable.does('application-update', newer.pack())
+    assert 'colour: newer' in installable.helm()['sample-sample'][
+        'values'][1]
 
 
 def test_a_failed_update_is_left_where_it_is_when_so_told(

@@ -223,18 +223,20 @@ def test_the_two_checks_of_an_update_know_their_side(installable, tmp_path):
     assert checks == [({'from_app': True}, True), ({'to_app': True}, False)]
 
 
-def test_going_back_to_an_older_version_is_a_downgrade(
-        platform, tmp_path):
+@pytest.mark.parametrize('release', ('10.0', '11.0', 'master'))
+def test_going_back_to_an_older_version_is_a_downgrade_from_11_on(
+        platform, tmp_path, release):
     platform.without_cluster()
     platform.does('application-upload',
                   Sample(tmp_path / 'newer', '1.0-2').pack())
     platform.does('application-apply', 'sample')
     platform.hooks()
     platform.does('application-update',
-                  Sample(tmp_path / 'older', '1.0-1').pack())
-    assert [(each['hook'], each['version']) for each in platform.hooks()
-            if each['hook'] != 'overrides'][1] == (
-        'resource/pre/downgrade', '1.0-2')
+                  Sample(tmp_path / 'older', '1.0-1').pack(),
+                  STX_RELEASE=release)
+    downgrades = [each['version'] for each in platform.hooks()
+                  if each['hook'] == 'resource/pre/downgrade']
+    assert downgrades == (['1.0-2'] if since(release, 11) else [])
 
 
 @pytest.mark.parametrize('release', ('8.0', '10.0', 'master'))
