@@ -63,6 +63,11 @@ class Platform:
     def system(self, *words):
         return self.does('system', *words)
 
+    def applications(self):
+        """Return the status of each application of the platform."""
+        return {app['application']: app['status'] for app in json.loads(
+            self.system('application-list', '--format', 'json'))}
+
     def kubectl(self, *words, stdin=None):
         return self.does('kubectl', *words, stdin=stdin)
 
@@ -80,6 +85,10 @@ class Platform:
     def get(self, kind, name, namespace):
         return json.loads(self.kubectl(
             'get', kind, name, '-n', namespace, '-o', 'json'))
+
+    def list(self, kind, namespace):
+        return json.loads(self.kubectl(
+            'get', kind, '-n', namespace, '-o', 'json'))['items']
 
     def wait(self, what, condition, namespace, timeout=90):
         self.kubectl('wait', what, '-n', namespace, '--for=' + condition,
@@ -154,9 +163,12 @@ def protected(application):
         application.override(values={'trustedCA': pem.read()})
     # The slash at the end is what people paste: it must not matter.
     application.override(
-        '--set', 'trustServers[0].registry=' + application.registry,
+        '--reuse-values', '--set', 'trustServers[0].registry=' + application.registry,
         '--set', 'trustServers[0].url=%s/' % application.trust_server)
     application.system('application-apply', 'portieris')
+    application.until('the pods of before are gone', lambda: not any(
+        'deletionTimestamp' in one['metadata'] for one in application.list(
+            'pods', 'portieris')))
     return application
 
 

@@ -8,10 +8,7 @@ from tests.e2e.conftest import pod
 
 
 def test_application_is_listed_as_applied(application):
-    listed = json.loads(application.system(
-        'application-list', '--format', 'json'))
-    assert [(app['application'], app['status']) for app in listed] == \
-        [('portieris', 'applied')]
+    assert application.applications()['portieris'] == 'applied'
 
 
 def test_server_runs_from_the_platform_registry(application):

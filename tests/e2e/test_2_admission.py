@@ -101,7 +101,7 @@ def test_missing_signer_secret_is_named(protected, namespace):
 
     protected.until('the policy is seen', denied)
     assert 'nobody' in answers[-1].text
-    assert 'SIGNER-INVALID' in answers[-1].text, answers
+    assert 'SIGNER-MISSING' in answers[-1].text, answers
 
 
 def test_policy_of_the_namespace_overrides_the_cluster_policy(

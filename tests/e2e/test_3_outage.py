@@ -39,7 +39,8 @@ def test_webhook_without_pods_fails_closed_and_spares_the_platform(
     protected.kubectl('scale', 'deployment/portieris-portieris', '-n',
                       'portieris', '--replicas=0')
     try:
-        protected.wait('pod', 'delete', 'portieris')
+        protected.until('no pod is left', lambda: not protected.list(
+            'pods', 'portieris'))
         refused = protected.create(pod('closed', namespace, signed))
         spared = protected.tries(
             'kubectl', 'run', 'spared', '-n', 'kube-system',

@@ -17,7 +17,7 @@ def test_update_keeps_overrides_and_protection(
     protected.system('application-update', newer)
     shown = json.loads(protected.system(
         'application-show', 'portieris', '--format', 'json'))
-    assert (shown['version'], shown['status']) == ('2.0-2', 'applied')
+    assert (shown['app_version'], shown['status']) == ('2.0-2', 'applied')
     answer = protected.create(pod('after', namespace, protected.image()))
     assert answer.status == 1
     assert DENIAL in answer.text, answer

@@ -19,8 +19,7 @@ def test_remove_and_delete_leave_nothing_but_the_policies(
     assert 'portieris' not in left and 'image-admission' not in left
     assert 'team' in protected.kubectl('get', 'imagepolicies', '-n',
                                        namespace, '-o', 'name')
-    assert protected.system('application-list', '--format',
-                            'json').strip() == '[]'
+    assert 'portieris' not in protected.applications()
 
 
 def test_unsigned_image_is_admitted_once_the_application_is_gone(
