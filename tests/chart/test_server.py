@@ -163,10 +163,15 @@ def test_update_starts_a_new_server_before_it_stops_one(chart, scenario):
     assert strategy['rollingUpdate'] == {'maxUnavailable': 0, 'maxSurge': 1}
 
 
+def test_server_sends_its_callers_on_by_itself(chart):
+    assert 'lifecycle' not in chart.render().server
+
+
 @pytest.mark.parametrize('kubernetes, sleeps', [
     ('1.29.0', False), ('1.30.0', True)])
-def test_stopping_pod_serves_until_it_is_forgotten(chart, kubernetes, sleeps):
-    release = chart.render(kubernetes=kubernetes)
+def test_stopping_pod_of_another_image_serves_until_it_is_forgotten(
+        chart, kubernetes, sleeps):
+    release = chart.render('ibm-image', kubernetes=kubernetes)
 
     assert ('lifecycle' in release.server) is sleeps
     if sleeps:
