@@ -12,7 +12,8 @@ LIST = ROOT / 'doc' / 'source' / 'operate' / 'reasons.inc'
 
 def generate():
     """Return what the server prints about its reasons."""
-    command = ['go', 'run', './cmd/portieris', 'reasons', '-o', 'rst']
+    command = ['go', 'run', '-tags', 'containers_image_openpgp',
+               './cmd/portieris', 'reasons', '-o', 'rst']
     return subprocess.run(command, cwd=ROOT / 'admission', check=True,
                           stdout=subprocess.PIPE,
                           encoding='utf-8').stdout

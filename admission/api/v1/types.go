@@ -144,9 +144,12 @@ const (
 	RequirementAcceptAnything RequirementType = "insecureAcceptAnything"
 	RequirementReject         RequirementType = "reject"
 	RequirementSignedBy       RequirementType = "signedBy"
+	// RequirementSigstoreSigned is met by cosign sign --key.
+	RequirementSigstoreSigned RequirementType = "sigstoreSigned"
 )
 
-// Simple lists requirements of simple signing and where signatures are kept.
+// Simple lists requirements of signatures beside the image, and where those of
+// simple signing are kept.
 type Simple struct {
 	// Requirements must all hold.
 	// +optional
@@ -167,10 +170,11 @@ type Simple struct {
 // SimpleRequirement is one requirement of simple signing.
 type SimpleRequirement struct {
 	// Type of the requirement.
-	// +kubebuilder:validation:Enum=insecureAcceptAnything;reject;signedBy
+	// +kubebuilder:validation:Enum=insecureAcceptAnything;reject;signedBy;sigstoreSigned
 	Type RequirementType `json:"type"`
 
-	// KeySecret names a Secret whose key named key holds public keys.
+	// KeySecret names a Secret whose key named key holds public keys: PGP
+	// keys for signedBy, PEM keys for sigstoreSigned.
 	// +optional
 	KeySecret string `json:"keySecret,omitempty"`
 

@@ -353,6 +353,29 @@ data: {name: %s, publicKey: %s}
 		signer.Sign("v1", digest, "targets/alice", "targets")
 		s.becomes(t, pod("team", gun+":v1"), byDigest)
 	})
+	t.Run("an entry may want a cosign signature as well", func(t *testing.T) {
+		s.kube.Create(t, fmt.Sprintf(`apiVersion: v1
+kind: Namespace
+metadata: {name: cosign}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: cosign, namespace: cosign}
+data: {key: %s}
+---
+apiVersion: portieris.cloud.ibm.com/v1
+kind: ImagePolicy
+metadata: {name: own, namespace: cosign}
+spec:
+  repositories:
+  - name: "*"
+    policy:
+      simple: {requirements: [{type: sigstoreSigned, keySecret: cosign}]}
+`, base64.StdEncoding.EncodeToString(signer.Delegate("targets/bob"))))
+		// Nobody serves this registry, which shows that it is asked.
+		s.becomes(t, pod("cosign", "127.0.0.1:1/app:v1"),
+			"REGISTRY-UNREACHABLE")
+	})
 	t.Run("a broken CA bundle changes nothing, a new one does",
 		func(t *testing.T) {
 			put(t, s.directory, "ca.pem", []byte("garbage"))

@@ -22,6 +22,7 @@ import (
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/serve"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/notary"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/signed"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/webhook"
 )
 
@@ -76,6 +77,7 @@ func serveUntil(ctx context.Context, s settings, log *slog.Logger) error {
 				Pins:      kubernetes.Pins(),
 				Logger:    log,
 			}),
+			Signatures: &signed.Verifier{Transport: transport},
 		},
 		Owners:   kubernetes,
 		Observer: metrics,

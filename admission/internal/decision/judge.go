@@ -31,6 +31,8 @@ type Judge struct {
 	Policies Policies
 	Secrets  Secrets
 	Trust    Trust
+
+	Signatures Signatures
 }
 
 // All judges the images of one workload, several at once and each only once,
@@ -117,36 +119,24 @@ func (j *Judge) judge(ctx context.Context, material *material,
 			"%s asks for policy.vulnerability.ICCRVA, which this server "+
 				"does not support", decision.Choice.Source)
 	}
-	if err := simple(decision.Choice); err != nil {
-		return err
-	}
-	if !isTrue(rules.Trust.Enabled) {
-		return nil
-	}
-	decision.Digest, err = j.trust(ctx, material, set, image, decision)
+	decision.Digest, err = j.simple(ctx, material, image, decision.Choice)
 	if err != nil {
 		return err
 	}
-	if image.Digest == "" && mutates(rules) {
-		decision.Replacement = image.WithDigest(decision.Digest)
-	}
-	return nil
-}
-
-// simple judges by the requirements that need no signature.
-func simple(choice policy.Choice) error {
-	for _, requirement := range choice.Entry.Policy.Simple.Requirements {
-		switch requirement.Type {
-		case v1.RequirementAcceptAnything:
-		case v1.RequirementReject:
-			return reason.New(reason.Rejected,
-				"%s rejects every image that matches %q",
-				choice.Source, choice.Entry.Name)
-		default:
-			return reason.New(reason.RequirementUnsupported,
-				"%s asks for the requirement %q, which this server does not "+
-					"support", choice.Source, requirement.Type)
+	if isTrue(rules.Trust.Enabled) {
+		trusted, err := j.trust(ctx, material, set, image, decision.Choice)
+		if err != nil {
+			return err
 		}
+		if decision.Digest != "" && decision.Digest != trusted {
+			return reason.New(reason.DigestConflict,
+				"Notary signs conflicting digest: %s, and the other "+
+					"signatures %s", trusted, decision.Digest)
+		}
+		decision.Digest = trusted
+	}
+	if decision.Digest != "" && image.Digest == "" && mutates(rules) {
+		decision.Replacement = image.WithDigest(decision.Digest)
 	}
 	return nil
 }

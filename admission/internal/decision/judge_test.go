@@ -22,7 +22,7 @@ import (
 
 const (
 	image  = "r:9001/app:v1"
-	signed = "sha256:" +
+	wanted = "sha256:" +
 		"1111111111111111111111111111111111111111111111111111111111111111"
 	key = "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----\n"
 )
@@ -97,7 +97,7 @@ func trusting(change func(*v1.Policy)) *world {
 	}
 	return &world{
 		entries: []v1.Repository{{Name: "*", Policy: rules}},
-		digest:  signed,
+		digest:  wanted,
 	}
 }
 
@@ -116,17 +116,17 @@ func TestAnImageIsReplacedByItsSignedDigest(t *testing.T) {
 		mutate *bool
 		want   string
 	}{
-		"by default":             {image, nil, "r:9001/app@" + signed},
-		"if the entry says so":   {image, yes(), "r:9001/app@" + signed},
+		"by default":             {image, nil, "r:9001/app@" + wanted},
+		"if the entry says so":   {image, yes(), "r:9001/app@" + wanted},
 		"not if it says not to":  {image, no(), ""},
-		"by its full name":       {"nginx", nil, "docker.io/library/nginx@" + signed},
-		"not if it is a digest":  {"r:9001/app@" + signed, nil, ""},
-		"not if it has a digest": {image + "@" + signed, nil, ""},
+		"by its full name":       {"nginx", nil, "docker.io/library/nginx@" + wanted},
+		"not if it is a digest":  {"r:9001/app@" + wanted, nil, ""},
+		"not if it has a digest": {image + "@" + wanted, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			world := trusting(func(p *v1.Policy) { p.MutateImage = row.mutate })
 			got := world.judge(row.image)[0]
-			if !got.Allowed() || got.Denial != nil || got.Digest != signed ||
+			if !got.Allowed() || got.Denial != nil || got.Digest != wanted ||
 				got.Replacement != row.want {
 				t.Errorf("decided %+v, want the replacement %q", got, row.want)
 			}
@@ -201,7 +201,7 @@ func TestEveryDenialNamesItsReason(t *testing.T) {
 			entries: trusting(nil).entries, digest: "sha256:",
 		}, reason.TrustDataInvalid, `the digest "sha256:"`},
 		"a digest that is not the one asked for": {"r:9001/app@" +
-			strings.Replace(signed, "1", "2", 1), trusting(nil),
+			strings.Replace(wanted, "1", "2", 1), trusting(nil),
 			reason.TrustDataInvalid, "not that of an image to run"},
 		"an answer that Kubernetes owes": {image, &world{
 			entries: trusting(nil).entries, broken: errors.New("no route"),

@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	v1 "opendev.org/starlingx/portieris-armada-app/admission/api/v1"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/notary"
@@ -31,11 +32,50 @@ func newMaterial(source Secrets, workload Workload) *material {
 	return &material{source: source, workload: workload}
 }
 
+// secret reads a Secret of the workload's namespace.
 func (m *material) secret(ctx context.Context, name string) (
 	*corev1.Secret, error) {
-	return m.secrets.get(name, func() (*corev1.Secret, error) {
-		return m.source.Secret(ctx, m.workload.Namespace, name)
+	return m.secretOf(ctx, m.workload.Namespace, name)
+}
+
+func (m *material) secretOf(ctx context.Context, namespace, name string) (
+	*corev1.Secret, error) {
+	return m.secrets.get(namespace+"/"+name, func() (*corev1.Secret, error) {
+		return m.source.Secret(ctx, namespace, name)
 	})
+}
+
+// key reads the keys that a requirement names.
+func (m *material) key(ctx context.Context,
+	requirement v1.SimpleRequirement) ([]byte, error) {
+	namespace := requirement.KeySecretNamespace
+	if namespace == "" {
+		namespace = m.workload.Namespace
+	}
+	secret, err := m.needed(ctx, "key", requirement.KeySecret, namespace)
+	if err != nil {
+		return nil, err
+	}
+	if len(secret.Data["key"]) == 0 {
+		return nil, reason.New(reason.KeyInvalid, "the key Secret %q in the "+
+			"namespace %q has no key \"key\"", requirement.KeySecret, namespace)
+	}
+	return secret.Data["key"], nil
+}
+
+// needed reads a Secret without which there is no decision.
+func (m *material) needed(ctx context.Context, what, name,
+	namespace string) (*corev1.Secret, error) {
+	where := fmt.Sprintf("the %s Secret %q in the namespace %q",
+		what, name, namespace)
+	secret, err := m.secretOf(ctx, namespace, name)
+	if err != nil {
+		return nil, unreadable(err, "could not read %s", where)
+	}
+	if secret == nil {
+		return nil, reason.New(reason.KeyMissing, "%s does not exist", where)
+	}
+	return secret, nil
 }
 
 // signer reads the Secret of a signer.

@@ -19,9 +19,9 @@ var sha256Digest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 // trust returns the digest that the trust server vouches for.
 func (j *Judge) trust(ctx context.Context, material *material, set policy.Set,
-	image policy.Image, decision *Decision) (string, error) {
-	rules := decision.Choice.Entry.Policy.Trust
-	server, err := trustServer(decision.Choice, set, image)
+	image policy.Image, choice policy.Choice) (string, error) {
+	rules := choice.Entry.Policy.Trust
+	server, err := trustServer(choice, set, image)
 	if err != nil {
 		return "", err
 	}
@@ -49,11 +49,18 @@ func (j *Judge) trust(ctx context.Context, material *material, set policy.Set,
 	if err != nil {
 		return "", explained(err, problems)
 	}
+	return checkedDigest(digest, image, "trust data")
+}
+
+// checkedDigest takes no digest from a verifier but one that an image can be
+// run by, and no other than the image's own.
+func checkedDigest(digest string, image policy.Image, what string) (
+	string, error) {
 	if !sha256Digest.MatchString(digest) ||
 		(image.Digest != "" && image.Digest != digest) {
 		return "", reason.New(reason.TrustDataInvalid,
-			"the trust data of %s vouches for the digest %q, which is not "+
-				"that of an image to run", image.Name, digest)
+			"the %s of %s vouches for the digest %q, which is not that of "+
+				"an image to run", what, image.Name, digest)
 	}
 	return digest, nil
 }

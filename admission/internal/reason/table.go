@@ -19,6 +19,7 @@ const (
 	Rejected                 Code = "REJECTED"
 	RequirementUnsupported   Code = "REQUIREMENT-UNSUPPORTED"
 	VulnerabilityUnsupported Code = "VULNERABILITY-UNSUPPORTED"
+	DigestConflict           Code = "DIGEST-CONFLICT"
 
 	// About trust data.
 	NotSigned            Code = "NOT-SIGNED"
@@ -40,7 +41,17 @@ const (
 	TrustServerError       Code = "TRUST-SERVER-ERROR"
 	TrustServerCertificate Code = "TRUST-SERVER-CERTIFICATE"
 
+	// About signatures in a registry or in a store beside it.
+	SignatureRefused    Code = "SIGNATURE-REFUSED"
+	ImageNotFound       Code = "IMAGE-NOT-FOUND"
+	RegistryUnreachable Code = "REGISTRY-UNREACHABLE"
+	RegistryTimeout     Code = "REGISTRY-TIMEOUT"
+	RegistryError       Code = "REGISTRY-ERROR"
+	RegistryCertificate Code = "REGISTRY-CERTIFICATE"
+
 	// About Secrets.
+	KeyMissing         Code = "KEY-MISSING"
+	KeyInvalid         Code = "KEY-INVALID"
 	SignerInvalid      Code = "SIGNER-INVALID"
 	SignerMissing      Code = "SIGNER-MISSING"
 	NoCredentials      Code = "NO-CREDENTIALS"
@@ -89,14 +100,17 @@ var table = []Entry{
 		"Use another image, or ask whoever keeps the policy to admit this one."},
 	{RequirementUnsupported,
 		"The policy entry that matches the image asks for a kind of signature that this server does not verify.",
-		"Use policy.trust, or the requirements insecureAcceptAnything and reject, or point image.repository at IBM's image for the kinds only that supports."},
+		"Use policy.trust, or one of the requirements insecureAcceptAnything, reject, signedBy and sigstoreSigned."},
 	{VulnerabilityUnsupported,
 		"The policy entry asks for a vulnerability verdict of IBM's registry (policy.vulnerability.ICCRVA), which this server does not ask for.",
 		"Remove vulnerability from the entry, or point image.repository at IBM's own image, which supports it."},
+	{DigestConflict,
+		"The policy entry has several requirements and they vouch for different digests of the image.",
+		"Push the image once more and sign it with every method the entry asks for."},
 
 	{NotSigned,
-		"The trust server knows the repository, but its trust data has no released signature for this tag.",
-		"Sign the tag in the role targets or targets/releases and publish it, or use a tag that is signed."},
+		"There is no signature for the image: the trust data of its repository has no released one for the tag, or the registry or signature store has none.",
+		"Sign the image with the method the policy entry asks for (in Notary: in the role targets or targets/releases) and publish the signature, or use an image that is signed."},
 	{NoTrustData,
 		"The trust server has no trust data for the repository.",
 		"Initialise trust for the repository and sign the tag, or check that the policy names the right trust server and the image the registry's external host and port."},
@@ -144,6 +158,31 @@ var table = []Entry{
 		"The certificate of the trust server or of its token service is not trusted, out of date, or made out for another name.",
 		"Give the certificate authority's certificate in trustedCA in the chart's overrides and apply again, or renew the server's certificate."},
 
+	{SignatureRefused,
+		"There are signatures of the image, and none of them satisfies the policy entry: they are by other keys, or made for another image.",
+		"Sign the image with the key the policy entry names, under the name the image is pulled by, or correct keySecret or signedIdentity in the entry."},
+	{ImageNotFound,
+		"The registry has no image under the reference, so there is nothing whose signature could be verified.",
+		"Push the image, or correct its reference."},
+	{RegistryUnreachable,
+		"No connection to the image's registry, its token service or the signature store could be made.",
+		"Check the address, that it runs, and name resolution, proxy and firewall between the cluster and it."},
+	{RegistryTimeout,
+		"The image's registry, its token service or the signature store did not answer within the time the request has.",
+		"Check its load and the network; raise webHooks.timeoutSeconds if it is merely far away."},
+	{RegistryError,
+		"The image's registry, its token service or the signature store answered with an error.",
+		"Look into its log for the time of the request."},
+	{RegistryCertificate,
+		"The certificate of the image's registry, its token service or the signature store is not trusted, out of date, or made out for another name.",
+		"Give the certificate authority's certificate in trustedCA in the chart's overrides and apply again, or renew the certificate."},
+
+	{KeyMissing,
+		"A Secret with keys or credentials for signatures that the policy names does not exist.",
+		"Create the Secret: kubectl create secret generic NAME --from-file=key=FILE in the workload's namespace or in keySecretNamespace; one for storeSecret has the keys username and password."},
+	{KeyInvalid,
+		"A Secret with keys for signatures does not hold what it must: under the key named key armoured PGP public keys for signedBy, PEM public keys for sigstoreSigned.",
+		"Create the Secret again: kubectl create secret generic NAME --from-file=key=FILE."},
 	{SignerInvalid,
 		"A signer Secret does not hold what it must: the keys name and publicKey, the latter a PEM public key or certificate.",
 		"Create the Secret again: kubectl create secret generic NAME --from-literal=name=SIGNER --from-file=publicKey=FILE."},

@@ -223,13 +223,24 @@ func lintRules(rules *v1.Policy,
 		place := fmt.Sprintf("policy.simple.requirements[%d]", i)
 		switch requirement.Type {
 		case v1.RequirementAcceptAnything, v1.RequirementReject:
-		case v1.RequirementSignedBy:
-			add(false, "%s asks for signedBy, which this server does not "+
-				"verify: it denies the images", place)
+		case v1.RequirementSignedBy, v1.RequirementSigstoreSigned:
+			if requirement.KeySecret == "" {
+				add(true, "%s has no keySecret", place)
+			}
+			if requirement.Type == v1.RequirementSignedBy &&
+				rules.Simple.StoreURL == "" {
+				add(true, "%s asks for signedBy, and policy.simple has no "+
+					"storeURL where the signatures are", place)
+			}
 		default:
 			add(true, "%s has the type %q, which is none of "+
-				"insecureAcceptAnything, reject and signedBy", place,
-				requirement.Type)
+				"insecureAcceptAnything, reject, signedBy and "+
+				"sigstoreSigned", place, requirement.Type)
+		}
+	}
+	if store := rules.Simple.StoreURL; store != "" {
+		if problem := decision.StoreProblem(store); problem != "" {
+			add(true, "%s", problem)
 		}
 	}
 	if enabled := rules.Vulnerability.ICCRVA.Enabled; enabled != nil && *enabled {

@@ -8,10 +8,27 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 )
 
 var armorStart = []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----")
+
+// readRing makes one key ring of a text and makes sure that keys are in it.
+func readRing(text []byte) ([]byte, error) {
+	ring, err := joinRing(text)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := openpgp.ReadKeyRing(bytes.NewReader(ring))
+	if err == nil && len(keys) == 0 {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the key ring holds no PGP public key: %w", err)
+	}
+	return ring, nil
+}
 
 // joinRing makes one binary key ring of one or more armored blocks. The pure
 // Go OpenPGP reads only the first block of a text, where gpg reads all: a

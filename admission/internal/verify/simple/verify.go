@@ -109,7 +109,7 @@ func libraryPolicy(requirements []Requirement) (*signature.Policy, error) {
 	}
 	var all signature.PolicyRequirements
 	for _, requirement := range requirements {
-		ring, err := joinRing(requirement.KeyRing)
+		ring, err := readRing(requirement.KeyRing)
 		if err != nil {
 			return nil, &BadRequirement{err.Error()}
 		}

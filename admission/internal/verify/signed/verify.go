@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package signed decides whether an image has the signatures that a policy
+// requires of its registry or of a store beside it: GPG signatures and those
+// of cosign keys, all for one digest. It brings the verifiers together with
+// the transport and names their findings; it never verifies anything itself.
+package signed
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strings"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/sigstore"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/simple"
+)
+
+// maxManifest is what the distribution specification lets a registry refuse.
+const maxManifest = 4 << 20
+
+// manifestTypes are what an image's manifest may be.
+var manifestTypes = strings.Join([]string{
+	"application/vnd.oci.image.index.v1+json",
+	"application/vnd.oci.image.manifest.v1+json",
+	"application/vnd.docker.distribution.manifest.list.v2+json",
+	"application/vnd.docker.distribution.manifest.v2+json",
+}, ", ")
+
+// CosignKeys is one requirement: a signature by any of the keys.
+type CosignKeys struct {
+	Keys []sigstore.Key
+	// Identity judges the repository that a signature names.
+	Identity func(repository string) bool
+	// RequireIdentity refuses signatures that name none.
+	RequireIdentity bool
+}
+
+// Request asks for the digest of one image. Tag, Digest or both are set.
+type Request struct {
+	Host, Name, Tag, Digest string
+	Credentials             []registry.Credential
+
+	// SignedBy must all hold, by signatures in the store.
+	SignedBy []simple.Requirement
+	// StoreURL is the base URL of the signature store; empty: there is none.
+	StoreURL         string
+	StoreCredentials []registry.Credential
+
+	// Cosign must all hold, by signatures in the registry.
+	Cosign []CosignKeys
+}
+
+// Verifier asks registries and stores over one transport.
+type Verifier struct {
+	Transport *registry.Transport
+}
+
+// Digest returns the digest for which every requirement holds. Every error is
+// a *reason.Denial.
+func (v *Verifier) Digest(ctx context.Context, r Request) (string, error) {
+	digest := r.Digest
+	if len(r.SignedBy) > 0 {
+		found, err := v.simple(ctx, r)
+		if err != nil {
+			return "", denial(r, err)
+		}
+		digest = found
+	}
+	if len(r.Cosign) == 0 {
+		return digest, nil
+	}
+	repository := v.repository(r)
+	if digest == "" {
+		found, err := resolve(ctx, repository, r.Tag)
+		if err != nil {
+			return "", denial(r, err)
+		}
+		digest = found
+	}
+	for _, required := range r.Cosign {
+		_, err := sigstore.Verify(ctx, sigstore.Request{
+			Repository:      repository,
+			Digest:          digest,
+			Keys:            required.Keys,
+			Identity:        required.Identity,
+			RequireIdentity: required.RequireIdentity,
+		})
+		if err != nil {
+			return "", denial(r, err)
+		}
+	}
+	return digest, nil
+}
+
+func (v *Verifier) simple(ctx context.Context, r Request) (string, error) {
+	question := simple.Request{
+		Reference:    r.reference(),
+		Repository:   v.repository(r).fetch,
+		Requirements: r.SignedBy,
+	}
+	if r.StoreURL != "" {
+		store := &place{
+			transport:   v.Transport,
+			base:        strings.TrimRight(r.StoreURL, "/") + "/",
+			credentials: r.StoreCredentials,
+		}
+		question.Store = store.fetch
+	}
+	return simple.Verify(ctx, question)
+}
+
+// reference is the image by its digest if it has one, since that is what
+// runs, else by its tag.
+func (r Request) reference() string {
+	if r.Digest != "" {
+		return r.Name + "@" + r.Digest
+	}
+	return r.Name + ":" + r.Tag
+}
+
+// resolve returns the digest of what the registry has under a tag. It is the
+// digest of the content that was sent, whatever the registry calls it.
+func resolve(ctx context.Context, repository *place, tag string) (
+	string, error) {
+	answer, err := repository.Get(ctx, "manifests/"+tag, manifestTypes,
+		maxManifest)
+	if err != nil {
+		return "", err
+	}
+	switch answer.Status {
+	case http.StatusOK:
+		sum := sha256.Sum256(answer.Body)
+		return "sha256:" + hex.EncodeToString(sum[:]), nil
+	case http.StatusNotFound:
+		return "", errNoImage
+	default:
+		return "", &registry.Error{Kind: registry.Status,
+			URL: repository.base + "manifests/" + tag, Status: answer.Status}
+	}
+}
+
+var errNoImage = errors.New("the registry has no such image")
+
+// denial says in the user's words what a verifier or the transport said.
+func denial(r Request, err error) error {
+	var refused sigstore.Refused
+	var refusedSimple *simple.Refused
+	var bad *simple.BadRequirement
+	var transport *registry.Error
+	switch {
+	case errors.Is(err, simple.ErrUnsigned), errors.Is(err, sigstore.ErrUnsigned):
+		return reason.Wrap(reason.NotSigned, err,
+			"A signature was required, but no signature exists")
+	case errors.As(err, &refused), errors.As(err, &refusedSimple):
+		return reason.Wrap(reason.SignatureRefused, err, "%v", err)
+	case errors.Is(err, simple.ErrNoStore):
+		return reason.Wrap(reason.PolicyInvalid, err, "%v", err)
+	case errors.As(err, &bad):
+		return reason.Wrap(reason.KeyInvalid, err, "%v", err)
+	case errors.Is(err, errNoImage):
+		return reason.Wrap(reason.ImageNotFound, err, "%s has no image %s",
+			r.Host, r.reference())
+	case errors.As(err, &transport):
+		return transportDenial(r, err, transport)
+	case errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, context.Canceled):
+		return reason.Wrap(reason.RegistryTimeout, err,
+			"the registry %s did not answer in time", r.Host)
+	default:
+		return reason.Wrap(reason.RegistryError, err,
+			"the signatures of %s could not be read: %v", r.reference(), err)
+	}
+}
+
+func transportDenial(r Request, err error, failed *registry.Error) error {
+	switch failed.Kind {
+	case registry.Unreachable:
+		return reason.Wrap(reason.RegistryUnreachable, err, "%v", failed)
+	case registry.Timeout:
+		return reason.Wrap(reason.RegistryTimeout, err, "%v", failed)
+	case registry.Certificate:
+		return reason.Wrap(reason.RegistryCertificate, err, "%v", failed)
+	case registry.Missing:
+		return reason.Wrap(reason.NoCredentials, err,
+			"no valid ImagePullSecret defined for %s: %v",
+			r.reference(), failed)
+	case registry.Refused:
+		return reason.Wrap(reason.CredentialsRefused, err,
+			"no valid ImagePullSecret defined for %s: %v",
+			r.reference(), failed)
+	default:
+		return reason.Wrap(reason.RegistryError, err, "%v", failed)
+	}
+}

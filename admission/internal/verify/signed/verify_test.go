@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signed
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/notarytest"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/sigstore"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/simple"
+)
+
+var manifest = []byte(`{"schemaVersion":2,` +
+	`"mediaType":"application/vnd.docker.distribution.manifest.v2+json",` +
+	`"config":{"mediaType":"application/vnd.docker.container.image.v1+json",` +
+	`"size":2,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e` +
+	`8310c060f61caaff8a"},"layers":[]}`)
+
+func digestOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// shelf is a registry and a signature store in one, over TLS, that wants the
+// password of its user.
+type shelf struct {
+	mutex  sync.Mutex
+	files  map[string][]byte
+	status int // of every answer, if not 0
+	host   string
+}
+
+func newShelf(t *testing.T) (*shelf, *Verifier) {
+	t.Helper()
+	authority := notarytest.NewAuthority(t)
+	s := &shelf{files: map[string][]byte{}}
+	server := authority.Serve(t, s)
+	s.host = strings.TrimPrefix(server.URL, "https://")
+	transport := registry.New(registry.Options{})
+	if err := transport.SetCA(authority.PEM); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(transport.CloseIdle)
+	s.manifest("v1", manifest)
+	return s, &Verifier{Transport: transport}
+}
+
+func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if user, password, ok := r.BasicAuth(); !ok || user != "u" ||
+		password != "p" {
+		w.Header().Set("WWW-Authenticate", `Basic realm="shelf"`)
+		http.Error(w, "who are you", http.StatusUnauthorized)
+		return
+	}
+	if s.status != 0 {
+		http.Error(w, "as you wish", s.status)
+		return
+	}
+	body, ok := s.files[r.URL.Path]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	_, _ = w.Write(body)
+}
+
+func (s *shelf) manifest(tag string, content []byte) {
+	s.files["/v2/team/app/manifests/"+tag] = content
+	s.files["/v2/team/app/manifests/"+digestOf(content)] = content
+}
+
+// request asks for team/app:v1.
+func (s *shelf) request() Request {
+	return Request{
+		Host: s.host, Name: s.host + "/team/app", Tag: "v1",
+		Credentials: []registry.Credential{
+			{Username: "u", Password: "p", Source: "secret team/pull"}},
+		StoreURL: "https://" + s.host + "/store/",
+		StoreCredentials: []registry.Credential{
+			{Username: "u", Password: "p", Source: "secret team/store"}},
+	}
+}
+
+// cosigned adds a signature as cosign 2 keeps it, and returns its key.
+func (s *shelf) cosigned(t *testing.T, digest string) []sigstore.Key {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload := fmt.Sprintf(`{"critical":{"identity":{"docker-reference":`+
+		`%q},"image":{"docker-manifest-digest":%q},"type":`+
+		`"cosign container image signature"},"optional":null}`,
+		s.host+"/team/app", digest)
+	sum := sha256.Sum256([]byte(payload))
+	signature, err := ecdsa.SignASN1(rand.Reader, private, sum[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	signatures, err := json.Marshal(map[string]any{
+		"schemaVersion": 2,
+		"layers": []any{map[string]any{
+			"mediaType": "application/vnd.dev.cosign.simplesigning.v1+json",
+			"digest":    digestOf([]byte(payload)),
+			"size":      len(payload),
+			"annotations": map[string]string{
+				"dev.cosignproject.cosign/signature": base64.
+					StdEncoding.EncodeToString(signature)},
+		}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.manifest(strings.Replace(digest, ":", "-", 1)+".sig", signatures)
+	s.files["/v2/team/app/blobs/"+digestOf([]byte(payload))] = []byte(payload)
+	raw, err := x509.MarshalPKIXPublicKey(private.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := sigstore.ParseKeys(pem.EncodeToMemory(
+		&pem.Block{Type: "PUBLIC KEY", Bytes: raw}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// gpgSigned adds a signature made by the real gpg and skopeo, and returns the
+// key ring.
+func (s *shelf) gpgSigned(t *testing.T) []byte {
+	t.Helper()
+	for _, tool := range []string{"gpg", "skopeo"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("skipped: %s is not installed", tool)
+		}
+	}
+	// A GnuPG home must have a short path: its agent's socket lies there.
+	home, err := os.MkdirTemp("", "gpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(name string, args ...string) []byte {
+		t.Helper()
+		command := exec.Command(name, args...)
+		command.Env = append(os.Environ(), "GNUPGHOME="+home)
+		out, err := command.Output()
+		if err != nil {
+			t.Fatalf("%s %q: %v", name, args, err)
+		}
+		return out
+	}
+	t.Cleanup(func() {
+		run("gpgconf", "--kill", "all")
+		if err := os.RemoveAll(home); err != nil {
+			t.Error(err)
+		}
+	})
+	run("gpg", "--batch", "--quiet", "--passphrase", "",
+		"--quick-generate-key", "a@example.com", "rsa2048", "sign", "never")
+	listing := string(run("gpg", "--with-colons", "--fingerprint"))
+	_, after, _ := strings.Cut(listing, "\nfpr:::::::::")
+	fingerprint, _, _ := strings.Cut(after, ":")
+	in := filepath.Join(home, "manifest")
+	out := filepath.Join(home, "signature")
+	if err := os.WriteFile(in, manifest, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run("skopeo", "standalone-sign", in, s.host+"/team/app:v1", fingerprint,
+		"-o", out)
+	signature, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.files["/store/team/app@"+strings.Replace(digestOf(manifest), ":", "=", 1)+
+		"/signature-1"] = signature
+	return run("gpg", "--armor", "--export")
+}
+
+func TestAnImageWithTheSignaturesItNeedsHasADigest(t *testing.T) {
+	s, verifier := newShelf(t)
+	keys := s.cosigned(t, digestOf(manifest))
+	ring := s.gpgSigned(t)
+	for name, change := range map[string]func(*Request){
+		"of a cosign key": func(r *Request) {
+			r.Cosign = []CosignKeys{{Keys: keys}}
+		},
+		"of a cosign key, by digest": func(r *Request) {
+			r.Tag, r.Digest = "", digestOf(manifest)
+			r.Cosign = []CosignKeys{{Keys: keys}}
+		},
+		"of gpg": func(r *Request) {
+			r.SignedBy = []simple.Requirement{{KeyRing: ring}}
+		},
+		"of gpg, by digest": func(r *Request) {
+			r.Digest = digestOf(manifest)
+			r.SignedBy = []simple.Requirement{{KeyRing: ring}}
+		},
+		"of both": func(r *Request) {
+			r.Cosign = []CosignKeys{{Keys: keys}}
+			r.SignedBy = []simple.Requirement{{KeyRing: ring}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request := s.request()
+			change(&request)
+			digest, err := verifier.Digest(context.Background(), request)
+			if err != nil || digest != digestOf(manifest) {
+				t.Errorf("the digest is %q, %v", digest, err)
+			}
+		})
+	}
+}
+
+func TestEveryFindingHasItsReason(t *testing.T) {
+	for name, row := range map[string]struct {
+		change func(*testing.T, *shelf, *Request)
+		code   reason.Code
+	}{
+		"no cosign signature": {func(t *testing.T, s *shelf, r *Request) {
+			r.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf([]byte("x")))}}
+		}, reason.NotSigned},
+		"one of another key": {func(t *testing.T, s *shelf, r *Request) {
+			other := s.cosigned(t, digestOf(manifest))
+			s.cosigned(t, digestOf(manifest))
+			r.Cosign = []CosignKeys{{Keys: other}}
+		}, reason.SignatureRefused},
+		"one of two keys": {func(t *testing.T, s *shelf, r *Request) {
+			other := s.cosigned(t, digestOf(manifest))
+			r.Cosign = []CosignKeys{
+				{Keys: s.cosigned(t, digestOf(manifest))}, {Keys: other}}
+		}, reason.SignatureRefused},
+		"one for another repository": {func(t *testing.T, s *shelf, r *Request) {
+			r.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest)),
+				Identity: func(string) bool { return false }}}
+		}, reason.SignatureRefused},
+		"no gpg signature": {func(t *testing.T, s *shelf, r *Request) {
+			ring := s.gpgSigned(t)
+			for path := range s.files {
+				if strings.HasPrefix(path, "/store/") {
+					delete(s.files, path)
+				}
+			}
+			r.SignedBy = []simple.Requirement{{KeyRing: ring}}
+		}, reason.NotSigned},
+		"a ring that is none": {func(_ *testing.T, _ *shelf, r *Request) {
+			r.SignedBy = []simple.Requirement{{KeyRing: []byte("no ring")}}
+		}, reason.KeyInvalid},
+		"no store": {func(t *testing.T, s *shelf, r *Request) {
+			r.StoreURL = ""
+			r.SignedBy = []simple.Requirement{{KeyRing: s.gpgSigned(t)}}
+		}, reason.PolicyInvalid},
+		"no such image": {func(t *testing.T, s *shelf, r *Request) {
+			r.Tag = "v2"
+			r.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest))}}
+		}, reason.ImageNotFound},
+		"no credentials": {func(t *testing.T, s *shelf, r *Request) {
+			r.Credentials = nil
+			r.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest))}}
+		}, reason.NoCredentials},
+		"a wrong password": {func(t *testing.T, s *shelf, r *Request) {
+			r.Credentials[0].Password = "wrong"
+			r.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest))}}
+		}, reason.CredentialsRefused},
+		"a registry that fails": {func(t *testing.T, s *shelf, r *Request) {
+			s.status = http.StatusBadGateway
+			r.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest))}}
+		}, reason.RegistryError},
+		"a registry that is not there": {func(t *testing.T, s *shelf, r *Request) {
+			r.Host = "127.0.0.1:1"
+			r.Name = r.Host + "/team/app"
+			r.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest))}}
+		}, reason.RegistryUnreachable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, verifier := newShelf(t)
+			request := s.request()
+			row.change(t, s, &request)
+			digest, err := verifier.Digest(context.Background(), request)
+			var denial *reason.Denial
+			if !errors.As(err, &denial) || denial.Code != row.code ||
+				digest != "" {
+				t.Errorf("the digest is %q, %v; want %s", digest, err,
+					row.code)
+			}
+		})
+	}
+}
+
+func TestARegistryOfAnotherAuthorityIsNotTrusted(t *testing.T) {
+	s, _ := newShelf(t)
+	request := s.request()
+	request.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest))}}
+	stranger := &Verifier{Transport: registry.New(registry.Options{})}
+	_, err := stranger.Digest(context.Background(), request)
+	var denial *reason.Denial
+	if !errors.As(err, &denial) ||
+		denial.Code != reason.RegistryCertificate {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestATimeThatIsUpIsTheRegistrysDelay(t *testing.T) {
+	s, verifier := newShelf(t)
+	request := s.request()
+	request.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest))}}
+	ctx, cancel := context.WithTimeout(context.Background(), 0)
+	defer cancel()
+	_, err := verifier.Digest(ctx, request)
+	var denial *reason.Denial
+	if !errors.As(err, &denial) || denial.Code != reason.RegistryTimeout {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestDockerHubIsAskedAtItsRegistry(t *testing.T) {
+	place := (&Verifier{}).repository(Request{Host: "docker.io",
+		Name: "docker.io/library/nginx"})
+	if place.Base() != "https://registry-1.docker.io/v2/library/nginx/" ||
+		place.scope != "repository:library/nginx:pull" {
+		t.Errorf("asked at %s for %s", place.Base(), place.scope)
+	}
+}
