@@ -61,6 +61,7 @@ def add_parser(subparsers):
         return sub
 
     verb('up', run_up, 'start the lab and wait until all of it answers')
+    verb('build', run_build, 'compile what the lab runs, without starting it')
     verb('down', run_down, 'end the lab and remove all of it')
     status = verb('status', run_status,
                   'say how the lab is; exit code 3 when it is not up')
@@ -96,6 +97,11 @@ def add_parser(subparsers):
 
 def run_up(args):
     up()
+    return 0
+
+
+def run_build(args):
+    binaries.build(checkout.root())
     return 0
 
 

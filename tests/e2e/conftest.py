@@ -163,7 +163,8 @@ def protected(application):
         application.override(values={'trustedCA': pem.read()})
     # The slash at the end is what people paste: it must not matter.
     application.override(
-        '--reuse-values', '--set', 'trustServers[0].registry=' + application.registry,
+        '--reuse-values',
+        '--set', 'trustServers[0].registry=' + application.registry,
         '--set', 'trustServers[0].url=%s/' % application.trust_server)
     application.system('application-apply', 'portieris')
     application.until('the pods of before are gone', lambda: not any(
