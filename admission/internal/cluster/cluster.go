@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 
 	corev1 "k8s.io/api/core/v1"
@@ -50,6 +51,9 @@ func Config(kubeconfig string) (*rest.Config, error) {
 				"kubeconfig is given by --kubeconfig or KUBECONFIG, and this "+
 				"is no pod (%w)", err)
 		}
+		// The proxy of the environment is for trust servers; the cluster's
+		// own addresses are never behind it.
+		config.Proxy = directly
 		return config, nil
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
@@ -59,6 +63,8 @@ func Config(kubeconfig string) (*rest.Config, error) {
 	}
 	return config, nil
 }
+
+func directly(*http.Request) (*url.URL, error) { return nil, nil }
 
 // New prepares a connection. Nothing is asked before Run. The namespace is
 // where the pinned root keys are kept.
