@@ -200,8 +200,13 @@ class AppOperator(object):
                 flux.uninstall(release)
             return
         for release in flux.build(app.sync_fluxcd_manifest):
-            flux.install(self._platform, release,
-                         watch=lambda: self._poll(app, release))
+            started = time.monotonic()
+            try:
+                flux.install(self._platform, release, watch=lambda: (
+                    self._poll(app, release, started)))
+            except Failed as failure:
+                raise Failed('%s%s' % (failure, flux.pods_that_wait(
+                    self._kube, release)))
             if self._release.since(11):
                 self._status_hook(app, release)
             if self._dbapi.isystem_get_one().system_mode == 'simplex':
@@ -209,10 +214,10 @@ class AppOperator(object):
                                    release.chart['chart'])
         flux.clean_up_disabled(app.sync_fluxcd_manifest)
 
-    def _poll(self, app, release):
-        print('%s %s: waiting for release %s' % (
-            app.name, app.version, release.name), file=sys.stderr,
-            flush=True)
+    def _poll(self, app, release, started):
+        print('%s %s: waiting for release %s, %d s so far' % (
+            app.name, app.version, release.name,
+            time.monotonic() - started), file=sys.stderr, flush=True)
         # 10.0 asks at each poll, ready or not; 11.0 on once it is ready.
         if self._release.since(10) and not self._release.since(11):
             self._status_hook(app, release)

@@ -188,13 +188,17 @@ def clean_up_disabled(manifest):
                               []))
 
 
+def _pods(kube, namespace, chart):
+    return kube.kube_get_pods_by_selector(
+        namespace, 'app.kubernetes.io/name=%s' % chart, '')
+
+
 def wait_for_pods(kube, namespace, chart, seconds=60):
     """On one-node systems: every pod with the chart's label is ready."""
     deadline = time.monotonic() + seconds
     while True:
-        pods = kube.kube_get_pods_by_selector(
-            namespace, 'app.kubernetes.io/name=%s' % chart, '')
-        waiting = [pod.metadata.name for pod in pods if not _ready(pod)]
+        waiting = [pod.metadata.name for pod in
+                   _pods(kube, namespace, chart) if not _ready(pod)]
         if not waiting:
             return
         if time.monotonic() > deadline:
@@ -207,3 +211,30 @@ def _ready(pod):
         return True
     return any(each.type == 'Ready' and each.status == 'True'
                for each in pod.status.conditions or [])
+
+
+def pods_that_wait(kube, release):
+    """What stands behind a release that does not get ready, or ''.
+
+    helm knows only that its time is up; the pods say why.
+    """
+    try:
+        pods = _pods(kube, release.namespace, release.chart['chart'])
+    except Exception as error:
+        LOG.info('pods of %s: %s', release.name, error)
+        return ''
+    lines = ['\npod %s: %s' % (pod.metadata.name, _why(pod))
+             for pod in pods if not _ready(pod)]
+    return ''.join(lines)
+
+
+def _why(pod):
+    for each in pod.status.container_statuses or []:
+        waiting = each.state.waiting
+        if waiting:
+            return ': '.join(filter(None, (waiting.reason,
+                                           waiting.message)))
+    for each in pod.status.conditions or []:
+        if each.status == 'False' and each.message:
+            return each.message
+    return pod.status.phase
