@@ -3,69 +3,108 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/policyreview"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/tool"
 )
+
+// linted is what was found in one file.
+type linted struct {
+	File     string                 `json:"file"`
+	Policies int                    `json:"policies"`
+	Findings []policyreview.Finding `json:"findings"`
+}
 
 // lintCommand prints what is wrong with files of policies, and fails if
 // something can never work.
 func lintCommand(args []string, out io.Writer) error {
 	flags := newFlags("lint", out)
+	format := flags.String("o", "text", "`format`: text or json")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
 		}
 		return usageError{err}
 	}
+	if *format != "text" && *format != "json" {
+		return usage("the format %q is none of text and json", *format)
+	}
 	if flags.NArg() == 0 {
 		return usage("lint needs files of policies; - is the standard input")
 	}
-	failures := 0
+	var files []linted
 	for _, path := range flags.Args() {
-		found, err := lintFile(path, out)
+		file, err := lintFile(path)
 		if err != nil {
 			return err
 		}
-		failures += found
+		files = append(files, file)
 	}
-	if failures > 0 {
-		return fmt.Errorf("%d errors found", failures)
+	if err := writeLinted(out, *format, files); err != nil {
+		return err
 	}
-	return nil
+	return verdict(files)
 }
 
-func lintFile(path string, out io.Writer) (failures int, err error) {
+func lintFile(path string) (found linted, err error) {
 	file := os.Stdin
 	if path != "-" {
 		if file, err = os.Open(path); err != nil {
-			return 0, fmt.Errorf("cannot read the file: %w", err)
+			return found, fmt.Errorf("cannot read the file: %w", err)
 		}
 		defer func() { err = errors.Join(err, file.Close()) }()
 	}
 	policies, findings, err := tool.Lint(file)
 	if err != nil {
-		return 0, fmt.Errorf("cannot read %s: %w", path, err)
+		return found, fmt.Errorf("cannot read %s: %w", path, err)
 	}
-	for _, finding := range findings {
-		if finding.Error {
-			failures++
-		}
-		if err := write(out, path+": "+finding.String()+"\n"); err != nil {
-			return failures, err
-		}
-	}
-	if policies == 0 && failures == 0 {
-		return 0, fmt.Errorf("%s holds no ImagePolicy and no "+
+	if policies == 0 && len(findings) == 0 {
+		return found, fmt.Errorf("%s holds no ImagePolicy and no "+
 			"ClusterImagePolicy", path)
 	}
-	if len(findings) == 0 {
-		return 0, write(out, fmt.Sprintf("%s: %d policies, nothing to say\n",
-			path, policies))
+	// An empty list is [] in JSON, not null.
+	return linted{path, policies,
+		append([]policyreview.Finding{}, findings...)}, nil
+}
+
+func writeLinted(out io.Writer, format string, files []linted) error {
+	if format == "json" {
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(files)
 	}
-	return failures, nil
+	text := ""
+	for _, file := range files {
+		for _, finding := range file.Findings {
+			text += file.File + ": " + finding.String() + "\n"
+		}
+		if len(file.Findings) == 0 {
+			text += fmt.Sprintf("%s: %d policies, nothing to say\n",
+				file.File, file.Policies)
+		}
+	}
+	return write(out, text)
+}
+
+// verdict is an error if something can never work.
+func verdict(files []linted) error {
+	failures := 0
+	for _, file := range files {
+		for _, finding := range file.Findings {
+			if finding.Error {
+				failures++
+			}
+		}
+	}
+	if failures > 0 {
+		return fmt.Errorf("%d errors found", failures)
+	}
+	return nil
 }

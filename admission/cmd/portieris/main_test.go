@@ -39,6 +39,7 @@ func TestAMistakeInTheArgumentsGetsASentence(t *testing.T) {
 			"cannot read /nonexistent/tls.crt: no such file or directory"},
 		{[]string{"reasons", "-o", "xml"}, "none of text, json and rst"},
 		{[]string{"lint"}, "lint needs files"},
+		{[]string{"lint", "-o", "xml", "-"}, "none of text and json"},
 	} {
 		_, err := ran(row.args...)
 		var mistake usageError
@@ -136,10 +137,12 @@ func TestLintFailsIfAPolicyCanNeverWork(t *testing.T) {
 	directory := t.TempDir()
 	good := `{"apiVersion": "portieris.cloud.ibm.com/v1",
 		"kind": "ClusterImagePolicy", "metadata": {"name": "a"},
-		"spec": {"repositories": [{"name": "*"}]}}`
+		"spec": {"repositories": [{"name": "*", "policy": {}}]}}`
 	put(t, directory, "good.yaml", []byte(good))
+	put(t, directory, "odd.yaml",
+		[]byte(strings.Replace(good, `"*"`, `"*odd*"`, 1)))
 	put(t, directory, "bad.yaml",
-		[]byte(strings.Replace(good, `"*"`, `"r/*", "trust": {}`, 1)))
+		[]byte(strings.Replace(good, `"*"`, `"*", "trust": {}`, 1)))
 	put(t, directory, "pod.yaml", []byte("kind: Pod\n"))
 	for _, row := range []struct {
 		file string
@@ -147,6 +150,7 @@ func TestLintFailsIfAPolicyCanNeverWork(t *testing.T) {
 		err  string
 	}{
 		{"good.yaml", "1 policies, nothing to say", ""},
+		{"odd.yaml", "warning: ClusterImagePolicy", ""},
 		{"bad.yaml", `unknown field "spec.repositories[0].trust"`,
 			"1 errors found"},
 		{"pod.yaml", "", "holds no ImagePolicy"},
@@ -162,6 +166,34 @@ func TestLintFailsIfAPolicyCanNeverWork(t *testing.T) {
 			t.Errorf("%s prints %q, %v; want %q, %q",
 				row.file, out, err, row.out, row.err)
 		}
+	}
+}
+
+func TestLintPrintsItsFindingsForPrograms(t *testing.T) {
+	directory := t.TempDir()
+	put(t, directory, "p.yaml", []byte("{kind: ImagePolicy, metadata: "+
+		"{name: p}, apiVersion: portieris.cloud.ibm.com/v1, spec: "+
+		"{repositories: [{name: r.io/, policy: {}}]}}"))
+	put(t, directory, "q.yaml", []byte("{kind: ImagePolicy, metadata: "+
+		"{name: q}, apiVersion: portieris.cloud.ibm.com/v1, spec: "+
+		"{repositories: [{name: r.io/*, policy: {}}]}}"))
+	out, err := ran("lint", "-o", "json", filepath.Join(directory, "p.yaml"),
+		filepath.Join(directory, "q.yaml"))
+	var files []struct {
+		File     string
+		Policies int
+		Findings []map[string]string
+	}
+	if problem := json.Unmarshal([]byte(out), &files); problem != nil {
+		t.Fatalf("it prints %s: %v", out, problem)
+	}
+	if err == nil || len(files) != 2 || files[0].Policies != 1 ||
+		len(files[0].Findings) != 1 || files[1].Findings == nil ||
+		len(files[1].Findings) != 0 ||
+		files[0].Findings[0]["severity"] != "error" ||
+		files[0].Findings[0]["where"] !=
+			`ImagePolicy "p", spec.repositories[0]` {
+		t.Errorf("it prints %s, %v", out, err)
 	}
 }
 

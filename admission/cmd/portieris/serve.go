@@ -19,6 +19,7 @@ import (
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/cluster"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/decision"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/observe"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/policyreview"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/serve"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/notary"
@@ -85,12 +86,22 @@ func serveUntil(ctx context.Context, s settings, log *slog.Logger) error {
 		Ready:    kubernetes.Ready,
 		Exempt:   s.exempts(),
 	}
+	policies := &webhook.Policies{
+		Reviewer: &policyreview.Reviewer{
+			Policies: kubernetes,
+			Secrets:  kubernetes,
+			Ready:    kubernetes.Ready,
+			Exempt:   s.exempts(),
+		},
+		Log: log,
+	}
 	admission, metricsListener, err := listenBoth(s)
 	if err != nil {
 		return err
 	}
 	server := &serve.Server{
 		Admit:       admit,
+		Policies:    policies,
 		Metrics:     metrics.Handler(),
 		Certificate: certificate,
 		Ready:       kubernetes.Ready,

@@ -21,7 +21,9 @@ const stopWithin = 15 * time.Second
 
 // Server answers on two listeners: admission by TLS, metrics in the clear.
 type Server struct {
-	Admit       http.Handler
+	Admit http.Handler
+	// Policies reviews policies as they are applied.
+	Policies    http.Handler
 	Metrics     http.Handler
 	Certificate *Certificate
 	// Ready tells whether requests may be sent here.
@@ -126,6 +128,7 @@ func (s *Server) server(handler http.Handler) *http.Server {
 func (s *Server) admissionRoutes() http.Handler {
 	routes := http.NewServeMux()
 	routes.Handle("/admit", s.Admit)
+	routes.Handle("/validate-policies", s.Policies)
 	routes.HandleFunc("/health/liveness",
 		func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte("alive\n"))

@@ -64,6 +64,7 @@ func run(t *testing.T, change func(*Server)) *running {
 		Admit: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, r.Proto)
 		}),
+		Policies:    http.NotFoundHandler(),
 		Metrics:     http.NotFoundHandler(),
 		Certificate: &Certificate{Until: func(time.Time) {}},
 		Ready:       func() bool { return true },
