@@ -95,13 +95,16 @@ func best(policies []named, image Image,
 	return choice, longest >= 0
 }
 
+// The ranks of a pattern without a star that is the image: one of its full
+// forms, and the reference as written.
+const exact, asWritten = 1 << 20, 1 << 21
+
 // specificity ranks a pattern that matches any form of an image by the length
 // of its text; one that does not match gets -1. A pattern that is the
 // reference as written ranks above all others, and one that is another form
 // of it in full above every pattern with a star. The last form, the name
 // alone, is no such form: it leaves out which image is meant.
 func specificity(pattern string, forms []string) int {
-	const exact, asWritten = 1 << 20, 1 << 21
 	if pattern == forms[0] {
 		return asWritten
 	}
