@@ -62,13 +62,14 @@ clean-lab: venv ## Stop the platform; leaves nothing behind
 	@$(TOOL) lab down
 
 .PHONY: bench
-bench: venv ## Measure the admission server (ratios within one run)
+bench: lab-bin ## Measure the admission server (ratios within one run)
 	@$(MAKE) -C bench
 
 .PHONY: lint
 lint: venv ## Formatters and linters of every room
-	$(call say,flake8 and doc8)
+	$(call say,flake8$(comma) ruff and doc8)
 	@$(BIN)/flake8
+	@$(BIN)/ruff check -q .
 	@$(BIN)/doc8 -q doc/source README.rst lab/README.rst
 	$(call say,yamllint)
 	@$(BIN)/yamllint -s .
