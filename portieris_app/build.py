@@ -22,6 +22,8 @@ from portieris_app import versions
 # Other builders write other bytes: these make every wheel.
 WHEEL_BUILDERS = ('pbr==7.1.3', 'setuptools==80.9.0')
 
+WHEEL_NAME = 'k8sapp_portieris-%s-py2.py3-none-any.whl'
+
 EPILOG = """\
 The same sources give the same bytes, whatever the folder, umask, clock or
 git history. SOURCE_DATE_EPOCH sets the date of the members.
@@ -45,6 +47,9 @@ def add_parser(subparsers):
     parser.add_argument('--app-version', metavar='X.Y-Z', type=app_version,
                         help='build this version instead of the one in '
                              'metadata.yaml; the sources stay as they are')
+    parser.add_argument('--wheel', metavar='FILE',
+                        help='put this wheel of the plugin in, instead of '
+                             'building it, as the packages do')
     parser.add_argument('-o', dest='format', choices=('text', 'json'),
                         default='text', help='form of the result')
     parser.set_defaults(run=run)
@@ -59,7 +64,7 @@ def app_version(text):
 
 
 def run(args):
-    result = make(args.output, args.app_version)
+    result = make(args.output, args.app_version, args.wheel)
     if args.format == 'json':
         print(json.dumps(result, indent=2))
     else:
@@ -73,11 +78,11 @@ def make_tarball(output='dist', wanted_version=None):
     return make(output, wanted_version)['path']
 
 
-def make(output, wanted_version):
+def make(output, wanted_version, ready_wheel=None):
     """Build the tarball and return what there is to say about it."""
     with tempfile.TemporaryDirectory(prefix='portieris-app-') as scratch:
         version, content, names = build(checkout.root(), scratch,
-                                        wanted_version)
+                                        wanted_version, ready_wheel)
     path = os.path.join(output, 'portieris-%s.tgz' % version)
     with packing.replacing(path) as new:
         with open(new, 'wb') as target:
@@ -88,7 +93,7 @@ def make(output, wanted_version):
             'sha256': hashlib.sha256(content).hexdigest(), 'files': names}
 
 
-def build(source, scratch, wanted_version):
+def build(source, scratch, wanted_version, ready_wheel=None):
     """Return version, bytes and file names of the tarball."""
     when = packing.epoch()
     staging = os.path.join(scratch, 'staging')
@@ -101,10 +106,14 @@ def build(source, scratch, wanted_version):
     with progress.step('pack the chart'):
         put(package, 'charts/portieris-%s.tgz' % versions.component(version),
             chart_archive(chart, 'portieris', when))
-    with progress.step('build the plugin wheel'):
-        name, content = wheel(os.path.join(source, checkout.PLUGIN),
-                              scratch, versions.component(version), when)
-        put(package, 'plugins/' + name, content)
+    if ready_wheel:
+        name, content = taken_wheel(ready_wheel,
+                                    versions.component(version))
+    else:
+        with progress.step('build the plugin wheel'):
+            name, content = wheel(os.path.join(source, checkout.PLUGIN),
+                                  scratch, versions.component(version), when)
+    put(package, 'plugins/' + name, content)
     with progress.step('pack the tarball'):
         put(package, 'checksum.md5', checksums(package))
         return version, tarball(package, when), packing.files_below(package)
@@ -163,6 +172,20 @@ def chart_archive(chart, name, when):
          for path in packing.files_below(chart)], when)
 
 
+def taken_wheel(path, version):
+    """Return file name and bytes of a wheel that was built before."""
+    name = os.path.basename(path)
+    wanted = WHEEL_NAME % version
+    if name != wanted:
+        raise Failure('--wheel is %s, and this application holds %s.' % (
+            name, wanted))
+    try:
+        return name, packing.read('', path)
+    except OSError as error:
+        raise Failure('Cannot read the wheel %s: %s.' % (
+            path, error.strerror)) from error
+
+
 def wheel(plugin, scratch, version, when):
     """Return file name and bytes of the plugin's wheel."""
     tree = os.path.join(scratch, 'plugin')
@@ -188,11 +211,16 @@ def wheel(plugin, scratch, version, when):
     return made[0], packing.read(os.path.join(scratch, 'wheel'), made[0])
 
 
-def wheel_builders():
-    """Return a folder with the pinned builders; fetch them once."""
-    cache = os.path.join(
+def cache_folder():
+    """Return where things are kept that are fetched once."""
+    return os.path.join(
         os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'),
         'portieris-app')
+
+
+def wheel_builders():
+    """Return a folder with the pinned builders; fetch them once."""
+    cache = cache_folder()
     key = hashlib.sha256(' '.join(WHEEL_BUILDERS).encode()).hexdigest()
     folder = os.path.join(cache, 'wheel-builders-' + key[:16])
     if os.path.isdir(folder):

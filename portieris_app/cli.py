@@ -8,13 +8,15 @@ import sys
 
 from portieris_app.errors import Failure
 
-VERBS = ('build', 'verify', 'image', 'lab', 'demo')
+VERBS = ('build', 'verify', 'image', 'packages', 'lab',
+         'demo')
 
 EPILOG = """\
 examples:
   portieris-app build                       dist/portieris-X.Y-Z.tgz
   portieris-app verify dist/portieris-2.0-1.tgz
   portieris-app image                       dist/portieris-image-X.Y.Z.tar
+  portieris-app packages deb                dist/*.deb
   portieris-app lab up                      a real one-node platform
 
 'portieris-app VERB --help' shows the options of a verb.
