@@ -91,8 +91,8 @@ type Row struct {
 	Namespaces []string `json:"namespaces"`
 }
 
-// Report is what becomes of all images.
-type Report struct {
+// Rehearsal is what becomes of all images.
+type Rehearsal struct {
 	Pods int `json:"pods"`
 	// ExemptPods are not judged.
 	ExemptPods int `json:"exemptPods"`
@@ -110,7 +110,7 @@ type Report struct {
 // tells progress after each decision how many of how many are made. The error
 // is that of the context.
 func Rehearse(ctx context.Context, sources Sources, pods *Pods,
-	progress func(done, total int)) (Report, error) {
+	progress func(done, total int)) (Rehearsal, error) {
 	runs := slices.SortedFunc(maps.Keys(pods.runs), func(a, b run) int {
 		return cmp.Or(strings.Compare(a.image, b.image),
 			strings.Compare(a.namespace, b.namespace),
@@ -135,7 +135,7 @@ func Rehearse(ctx context.Context, sources Sources, pods *Pods,
 	}
 	workers.Wait()
 	if err := ctx.Err(); err != nil {
-		return Report{}, err
+		return Rehearsal{}, err
 	}
 	return pods.report(runs, made), nil
 }
@@ -152,14 +152,14 @@ func judgeRun(ctx context.Context, judge *decision.Judge,
 }
 
 // report sums up by image and reason.
-func (p *Pods) report(runs []run, made []decision.Decision) Report {
+func (p *Pods) report(runs []run, made []decision.Decision) Rehearsal {
 	type key struct {
 		image  string
 		result Result
 		code   reason.Code
 	}
 	rows := map[key]*Row{}
-	report := Report{Pods: p.count, ExemptPods: p.exempt,
+	report := Rehearsal{Pods: p.count, ExemptPods: p.exempt,
 		Images: len(p.images), Rows: []Row{}}
 	worst := map[string]Result{}
 	for i, run := range runs {

@@ -33,7 +33,7 @@ func pod(namespace string, images ...string) *workload.Object {
 	return made
 }
 
-func rehearsed(t testing.TB, sources Sources, pods ...*workload.Object) Report {
+func rehearsed(t testing.TB, sources Sources, pods ...*workload.Object) Rehearsal {
 	t.Helper()
 	gathered := NewPods(sources.Exempt)
 	for _, pod := range pods {

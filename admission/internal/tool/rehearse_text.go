@@ -13,7 +13,7 @@ import (
 
 // Text writes the report for people: what is denied or warned of with its
 // cure, and the sums.
-func (r Report) Text(out io.Writer) error {
+func (r Rehearsal) Text(out io.Writer) error {
 	var b strings.Builder
 	for _, row := range r.Rows {
 		if row.Reason == nil {
@@ -40,7 +40,7 @@ func (r Report) Text(out io.Writer) error {
 
 // CSV writes one line for each image and reason, those that are admitted
 // included.
-func (r Report) CSV(out io.Writer) error {
+func (r Rehearsal) CSV(out io.Writer) error {
 	writer := csv.NewWriter(out)
 	lines := [][]string{{"image", "result", "reason", "pods", "namespaces",
 		"policy", "entry", "sentence", "cure"}}
