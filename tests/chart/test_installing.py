@@ -129,7 +129,8 @@ def test_pods_fit_the_restricted_level(release):
 
 @pytest.mark.parametrize('question', [
     'list clusterimagepolicies', 'watch imagepolicies -A',
-    'get secrets -A', 'get serviceaccounts -A', 'get cronjobs -A',
+    'get secrets -A', 'watch secrets -A', 'watch serviceaccounts -A',
+    'get serviceaccounts -A', 'get cronjobs -A',
     'get configmaps/portieris-trust-pins -n portieris',
     'update configmaps/portieris-trust-pins -n portieris',
     'watch configmaps/portieris-trust-pins -n portieris',
@@ -220,7 +221,8 @@ def residue(cluster):
     kinds = ('deployments,services,serviceaccounts,roles,rolebindings,'
              'poddisruptionbudgets,issuers,certificates,secrets')
     found = cluster.get(kinds, '-n', 'portieris')['items']
-    for kind in ('mutatingwebhookconfigurations', 'clusterimagepolicies',
+    for kind in ('mutatingwebhookconfigurations',
+                 'validatingwebhookconfigurations', 'clusterimagepolicies',
                  'clusterroles', 'clusterrolebindings'):
         found += [o for o in cluster.get(kind)['items']
                   if 'portieris' in o['metadata'].get('labels', {}).get(

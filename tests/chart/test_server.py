@@ -248,15 +248,20 @@ def test_server_may_read_and_write_only_its_pins(chart):
     (cluster,) = release.all('ClusterRole')
     (local,) = release.all('Role')
 
-    rules = {(group, resource): set(rule['verbs'])
-             for rule in cluster['rules'] for group in rule['apiGroups']
-             for resource in rule['resources']}
+    rules = {}
+    for rule in cluster['rules']:
+        for group in rule['apiGroups']:
+            for resource in rule['resources']:
+                rules.setdefault((group, resource), set()).update(
+                    rule['verbs'])
     policies = {'get', 'list', 'watch'}
     assert rules == {
         ('portieris.cloud.ibm.com', 'imagepolicies'): policies,
         ('portieris.cloud.ibm.com', 'clusterimagepolicies'): policies,
-        ('', 'secrets'): {'get'}, ('', 'serviceaccounts'): {'get'},
-        ('', 'pods'): {'get'}, ('', 'replicationcontrollers'): {'get'},
+        ('', 'secrets'): {'get', 'watch'},
+        ('', 'serviceaccounts'): {'get', 'watch'},
+        ('', 'pods'): {'get', 'list'}, ('', 'namespaces'): {'list'},
+        ('', 'replicationcontrollers'): {'get'},
         ('apps', 'deployments'): {'get'}, ('apps', 'replicasets'): {'get'},
         ('apps', 'daemonsets'): {'get'}, ('apps', 'statefulsets'): {'get'},
         ('batch', 'jobs'): {'get'}, ('batch', 'cronjobs'): {'get'}}

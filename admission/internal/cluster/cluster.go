@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package cluster reads from Kubernetes what decisions depend on: policies by
-// informer, Secrets, ServiceAccounts and owners at each question, and the
-// pinned root keys, which are all it ever writes. It never decides anything.
+// informer, Secrets and ServiceAccounts by name, kept while a watch vouches for
+// them, owners at each question, and the pinned root keys, which are all it
+// ever writes. It never decides anything.
 package cluster
 
 import (
@@ -35,6 +36,9 @@ type Cluster struct {
 	policies        cache.SharedIndexInformer
 	clusterPolicies cache.SharedIndexInformer
 	pins            cache.SharedIndexInformer
+
+	secrets  *keeper[*corev1.Secret]
+	accounts *keeper[[]string]
 }
 
 // Config finds the Kubernetes API: the kubeconfig file if one is named, else
@@ -98,6 +102,10 @@ func New(config *rest.Config, namespace string) (*Cluster, error) {
 	if err := c.addInformers(); err != nil {
 		return nil, err
 	}
+	c.secrets = &keeper[*corev1.Secret]{cluster: c, resource: "secrets",
+		decode: decodeSecret, keepFor: keepFor}
+	c.accounts = &keeper[[]string]{cluster: c, resource: "serviceaccounts",
+		decode: decodeAccount, keepFor: keepFor}
 	return c, nil
 }
 
@@ -127,28 +135,32 @@ func newClient(config *rest.Config, client *http.Client,
 	return rest.RESTClientForConfigAndClient(mine, client)
 }
 
-// Secret reads a Secret, or returns nil if there is none.
+// Secret reads a Secret, or returns nil if there is none. It is shared by all
+// who ask for it: nobody may change it.
 func (c *Cluster) Secret(ctx context.Context, namespace, name string) (
 	*corev1.Secret, error) {
+	return c.secrets.get(ctx, namespace, name)
+}
+
+func decodeSecret(raw []byte) (*corev1.Secret, error) {
 	secret := &corev1.Secret{}
-	found, err := c.get(ctx, core, "secrets", namespace, name, secret)
-	if !found {
-		return nil, err
-	}
-	return secret, nil
+	return secret, exactjson.Unmarshal(raw, secret)
 }
 
 // AccountPullSecrets names the pull secrets of a ServiceAccount. One that
 // does not exist has none.
 func (c *Cluster) AccountPullSecrets(ctx context.Context,
 	namespace, account string) ([]string, error) {
-	found := &corev1.ServiceAccount{}
-	_, err := c.get(ctx, core, "serviceaccounts", namespace, account, found)
-	if err != nil {
+	return c.accounts.get(ctx, namespace, account)
+}
+
+func decodeAccount(raw []byte) ([]string, error) {
+	account := &corev1.ServiceAccount{}
+	if err := exactjson.Unmarshal(raw, account); err != nil {
 		return nil, err
 	}
 	var names []string
-	for _, reference := range found.ImagePullSecrets {
+	for _, reference := range account.ImagePullSecrets {
 		if reference.Name != "" {
 			names = append(names, reference.Name)
 		}

@@ -59,16 +59,19 @@ func withoutBallast(object any) (any, error) {
 	return object, nil
 }
 
-// Run keeps the informers going until the context ends.
+// Run keeps everything that is watched going until the context ends.
 func (c *Cluster) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	for _, one := range c.informers() {
 		running.Go(func() { one.RunWithContext(ctx) })
 	}
+	running.Go(func() { c.secrets.run(ctx) })
+	running.Go(func() { c.accounts.run(ctx) })
 	running.Wait()
 }
 
-// Ready tells whether everything that is watched has been read once.
+// Ready tells whether the policies and pins have been read once. Secrets and
+// ServiceAccounts need no watch to be read.
 func (c *Cluster) Ready() bool {
 	for _, one := range c.informers() {
 		if !one.HasSynced() {
