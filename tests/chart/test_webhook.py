@@ -37,7 +37,6 @@ def test_webhook_has_the_names_the_platform_knows(chart, scenario):
     assert config['metadata']['labels']['app'] == 'portieris'
     assert config['metadata']['annotations'] == {
         'cert-manager.io/inject-ca-from': 'portieris/portieris-certs'}
-    assert not release.has('ValidatingWebhookConfiguration')
 
 
 def test_webhook_is_no_hook_and_holds_no_ca(chart, scenario):
@@ -129,3 +128,38 @@ def test_server_knows_the_same_exempt_namespaces(chart, scenario):
         'matchExpressions'] if e['key'] == 'kubernetes.io/metadata.name']
 
     assert release.env['PORTIERIS_EXEMPT_NAMESPACES'].split(',') == names
+
+
+POLICIES = ('ValidatingWebhookConfiguration', 'portieris-policies')
+
+
+def test_only_our_image_is_asked_to_review_policies(chart):
+    other = {'repository': 'icr.io/portieris/portieris', 'tag': 'v0.14.2'}
+
+    assert chart.render().has(*POLICIES)
+    assert not chart.render(image=other).has(POLICIES[0])
+
+
+def test_review_of_policies_never_blocks_and_asks_for_nothing_else(chart):
+    config = chart.render(into='elsewhere').get(*POLICIES)
+    (webhook,) = config['webhooks']
+
+    assert config['metadata']['labels']['app'] == 'portieris'
+    assert config['metadata']['annotations'] == {
+        'cert-manager.io/inject-ca-from': 'elsewhere/portieris-certs'}
+    assert webhook['failurePolicy'] == 'Ignore'
+    assert webhook['timeoutSeconds'] == 5
+    assert webhook['sideEffects'] == 'None'
+    assert webhook['clientConfig'] == {'service': {
+        'name': 'portieris', 'namespace': 'elsewhere',
+        'path': '/validate-policies'}}
+    assert webhook['rules'] == [{
+        'apiGroups': ['portieris.cloud.ibm.com'], 'apiVersions': ['v1'],
+        'operations': ['CREATE', 'UPDATE'], 'scope': '*',
+        'resources': ['imagepolicies', 'clusterimagepolicies']}]
+
+
+def test_review_of_policies_ignores_failures_whatever_the_user_sets(chart):
+    config = chart.render(webHooks={'failurePolicy': 'Fail'}).get(*POLICIES)
+
+    assert config['webhooks'][0]['failurePolicy'] == 'Ignore'
