@@ -40,6 +40,10 @@ func commands() []command {
 	return []command{
 		{"serve", "answer the API server's admission reviews (the default)",
 			serveCommand},
+		{"explain", "say what admission does with an image, and why",
+			explainCommand},
+		{"rehearse", "judge every running pod before policies are enforced",
+			rehearseCommand},
 		{"lint", "say what is wrong with files of policies", lintCommand},
 		{"reasons", "print every reason for a denial and its cure",
 			reasonsCommand},
