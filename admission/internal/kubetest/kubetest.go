@@ -116,9 +116,10 @@ func (s *Server) wait(t testing.TB, directory string) {
 
 // plurals are the resources of the kinds that tests make.
 var plurals = map[string]string{
-	"ClusterImagePolicy":           "clusterimagepolicies",
-	"ImagePolicy":                  "imagepolicies",
-	"MutatingWebhookConfiguration": "mutatingwebhookconfigurations",
+	"ClusterImagePolicy":             "clusterimagepolicies",
+	"ImagePolicy":                    "imagepolicies",
+	"MutatingWebhookConfiguration":   "mutatingwebhookconfigurations",
+	"ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
 }
 
 // path is where an object of the kind stands, without its name.
@@ -148,6 +149,31 @@ func path(object map[string]any) string {
 
 // Try creates one object, given as YAML, and returns the API server's answer.
 func (s *Server) Try(object string, query ...string) ([]byte, error) {
+	request, err := s.creation(object, query)
+	if err != nil {
+		return nil, err
+	}
+	return answer(request)
+}
+
+// Warned creates one object, given as YAML, and returns the warnings with
+// which the API server did so, or did not.
+func (s *Server) Warned(object string, query ...string) ([]string, error) {
+	request, err := s.creation(object, query)
+	if err != nil {
+		return nil, err
+	}
+	result := request.Do(context.Background())
+	var warnings []string
+	for _, warning := range result.Warnings() {
+		warnings = append(warnings, warning.Text)
+	}
+	return warnings, result.Error()
+}
+
+// creation is the request that creates an object.
+func (s *Server) creation(object string, query []string) (
+	*rest.Request, error) {
 	var fields map[string]any
 	if err := yaml.Unmarshal([]byte(object), &fields); err != nil {
 		return nil, err
@@ -161,7 +187,7 @@ func (s *Server) Try(object string, query ...string) ([]byte, error) {
 	for i := 0; i+1 < len(query); i += 2 {
 		request = request.Param(query[i], query[i+1])
 	}
-	return answer(request)
+	return request, nil
 }
 
 // answer is the body, or the API server's own words for why there is none.
@@ -312,22 +338,31 @@ func tail(path string) string {
 // Account is a connection with the rights that the chart gives the server.
 func (s *Server) Account(t testing.TB) *rest.Config {
 	t.Helper()
-	helm := filepath.Join(Root(), "build", "bin", "helm")
-	if _, err := os.Stat(helm); err != nil {
-		t.Skip("skipped: no build/bin/helm; make lab builds it")
-	}
-	rendered, err := exec.Command(helm, "template", "portieris-portieris",
-		filepath.Join(Root(), "stx-portieris-helm", "helm-charts", "portieris"),
-		"--namespace", "portieris",
-		"--show-only", "templates/rbac.yaml").Output()
-	if err != nil {
-		t.Fatalf("cannot render the chart: %v", err)
-	}
 	s.Create(t, "apiVersion: v1\nkind: Namespace\n"+
-		"metadata: {name: portieris}\n---\n"+string(rendered))
+		"metadata: {name: portieris}\n---\n"+Rendered(t, "rbac.yaml"))
 	config := rest.CopyConfig(s.Config)
 	config.Impersonate.UserName = "system:serviceaccount:portieris:portieris"
 	config.Impersonate.Groups = []string{"system:serviceaccounts",
 		"system:serviceaccounts:portieris", "system:authenticated"}
 	return config
+}
+
+// Rendered is what the chart makes of one of its templates.
+func Rendered(t testing.TB, template string) string {
+	t.Helper()
+	helm := filepath.Join(Root(), "build", "bin", "helm")
+	if _, err := os.Stat(helm); err != nil {
+		t.Skip("skipped: no build/bin/helm; make lab builds it")
+	}
+	command := exec.Command(helm, "template", "portieris-portieris",
+		filepath.Join(Root(), "stx-portieris-helm", "helm-charts", "portieris"),
+		"--namespace", "portieris",
+		"--show-only", "templates/"+template)
+	var problem bytes.Buffer
+	command.Stderr = &problem
+	rendered, err := command.Output()
+	if err != nil {
+		t.Fatalf("cannot render the chart: %v\n%s", err, &problem)
+	}
+	return string(rendered)
 }

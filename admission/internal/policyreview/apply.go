@@ -91,8 +91,8 @@ func (r *Reviewer) inCluster(ctx context.Context, applied Policy,
 			return all
 		}
 		if before == nil && len(set.Namespaced) == 0 && len(set.Cluster) > 0 {
-			here.warn("it is the first of the namespace %q, so the %d "+
-				"ClusterImagePolicies no longer count there, and images that "+
+			here.warn("it is the first of the namespace %q, so the "+
+				"ClusterImagePolicies (%d) no longer count there, and images that "+
 				"match none of its entries are denied", applied.Namespace,
 				len(set.Cluster))
 		}

@@ -110,8 +110,8 @@ func TestWhatWillSurpriseInTheClusterIsWarnedOf(t *testing.T) {
 		}, ""},
 		"the first policy of a namespace": {Namespaced, trust(""),
 			func(c *cluster) { c.wide("all", "*") },
-			`it is the first of the namespace "team", so the 1 ` +
-				`ClusterImagePolicies no longer count`},
+			`it is the first of the namespace "team", so the ` +
+				`ClusterImagePolicies (1) no longer count`},
 		"a signer's Secret is missing": {Namespaced, withSigner, nil,
 			`the signer Secret "alice" in the namespace "team" does not exist`},
 		"a signer's Secret is malformed": {Namespaced, withSigner,
