@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
 IS_ROOT := $(filter 0,$(shell id -u))
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GO_ROOMS := admission lab lab/notary bench tests/chart/tiller
-TEST_ROOMS := tests/contract tests/chart tests/tarball tests/system tests/docs
+TEST_ROOMS := tests/contract tests/chart tests/tarball tests/packaging tests/system tests/docs
 
 say = @printf '\n=== %s\n' "$(1)"
 
@@ -44,6 +44,18 @@ app: venv ## Build the application tarball into dist/
 .PHONY: image
 image: venv ## Build the server's container image into dist/ (no container engine)
 	@$(TOOL) image
+
+.PHONY: rpm
+rpm: venv ## Build the RPM packages of plugin and application into dist/
+	@$(TOOL) packages rpm
+
+.PHONY: deb
+deb: venv ## Build the Debian packages of plugin and application into dist/
+	@$(TOOL) packages deb
+
+.PHONY: sbom
+sbom: app image ## Write the software bill of materials (CycloneDX) into dist/
+	@$(TOOL) sbom
 
 .PHONY: demo
 demo: venv ## From this checkout to a denied and an admitted pod on a real node (root)

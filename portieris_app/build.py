@@ -93,9 +93,9 @@ def make(output, wanted_version, ready_wheel=None):
             'sha256': hashlib.sha256(content).hexdigest(), 'files': names}
 
 
-def build(source, scratch, wanted_version, ready_wheel=None):
+def build(source, scratch, wanted_version, ready_wheel=None, when=None):
     """Return version, bytes and file names of the tarball."""
-    when = packing.epoch()
+    when = packing.epoch() if when is None else when
     staging = os.path.join(scratch, 'staging')
     with progress.step('stage the sources'):
         version = stage(source, staging, wanted_version)

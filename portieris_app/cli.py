@@ -8,7 +8,7 @@ import sys
 
 from portieris_app.errors import Failure
 
-VERBS = ('build', 'verify', 'image', 'packages', 'lab',
+VERBS = ('build', 'verify', 'image', 'packages', 'sbom', 'lab',
          'demo')
 
 EPILOG = """\

@@ -7,6 +7,7 @@ import json
 import os
 
 from portieris_app.verifying import contents
+from portieris_app.verifying import deep
 from portieris_app.verifying import manifests
 from portieris_app.verifying import package as packages
 from portieris_app.verifying import plugins
@@ -34,6 +35,12 @@ CHECKS = (
     ('rendered pods', rendering.rendered),
 )
 
+# What --deep adds.
+DEEP_CHECKS = (
+    ('rebuild from this checkout', deep.rebuilt),
+    ('bill of materials', deep.bill),
+)
+
 EPILOG = """\
 One line a check: ok, FAIL with what is wrong, or skip with what is missing.
 Ends with 1 when a check fails.
@@ -41,8 +48,13 @@ Ends with 1 when a check fails.
 The wheel's classes are loaded, which runs the tarball's code as you. For a
 tarball that you do not trust, use --no-code.
 
+--deep builds the tarball again from this checkout, with the version and date
+of the one it is given, and compares the bytes; and it holds the bill of
+materials beside the tarball, NAME.cdx.json, against what is inside.
+
 examples:
   portieris-app verify dist/portieris-2.0-1.tgz
+  portieris-app verify --deep dist/portieris-2.0-1.tgz
   portieris-app verify --no-code -o json portieris-1.0-33.tgz
 """
 
@@ -59,13 +71,16 @@ def add_parser(subparsers):
     parser.add_argument('--no-code', action='store_true',
                         help='run no code of the tarball: find the '
                              "plugin's classes by reading")
+    parser.add_argument('--deep', action='store_true',
+                        help='also build it again and compare, and check '
+                             'its bill of materials')
     parser.add_argument('-o', dest='format', choices=('text', 'json'),
                         default='text', help='form of the result')
     parser.set_defaults(run=run)
 
 
 def run(args):
-    results = verify(args.tarball, args.no_code)
+    results = verify(args.tarball, args.no_code, args.deep)
     failed = sum(status == 'FAIL' for _, status, _ in results)
     if args.format == 'json':
         print(json.dumps({
@@ -81,19 +96,21 @@ def run(args):
     return 1 if failed else 0
 
 
-def verify(path, no_code=False):
+def verify(path, no_code=False, thorough=False):
     """Return ``(check, status, detail)`` for every check of a tarball."""
     try:
         package = packages.Package(path)
     except Wrong as wrong:
         return [('archive', 'FAIL', printable('; '.join(wrong.args)))]
+    if thorough:
+        return judge(package, no_code, CHECKS + DEEP_CHECKS)
     return judge(package, no_code)
 
 
-def judge(package, no_code=False):
+def judge(package, no_code=False, wanted=CHECKS):
     checks = [(name, plugins.resolved if no_code
                and check is plugins.loaded else check)
-              for name, check in CHECKS]
+              for name, check in wanted]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         outcomes = [(name, pool.submit(outcome, check, package))
                     for name, check in checks]

@@ -28,8 +28,10 @@ class Package:
     """An application tarball: its file name and its files."""
 
     def __init__(self, path):
+        self.path = path
         self.name = os.path.basename(path)
-        self.members = unpack(read_bounded(path))
+        self.packed = read_bounded(path)
+        self.members = unpack(self.packed)
         self.files = {member.path: member.content for member in self.members
                       if member.content is not None}
 
