@@ -88,6 +88,7 @@ lint: venv ## Formatters and linters of every room
 	$(call say,gofmt$(comma) go vet$(comma) staticcheck)
 	@test -z "$$(gofmt -l $(GO_ROOMS))" || { gofmt -l $(GO_ROOMS); echo "gofmt -w the files above"; exit 1; }
 	@$(call analyse,admission,./...)
+	@$(call analyse,admission/interop,./...)
 	@$(call analyse,lab/notary,./...)
 	@$(call analyse,lab,./cmd/labnode/... ./internal/...)
 	@$(call analyse,bench,./...)
@@ -102,10 +103,21 @@ test: lint lab-bin test-server test-python test-platform ## All tests (the platf
 	$(call say,all suites ended well)
 
 .PHONY: test-server
-test-server: ## The admission server and the trust server of the lab (Go, race detector)
+test-server: build/bin/cosign3 ## The admission server and the trust server of the lab (Go, race detector)
 	$(call say,Go tests)
 	@cd lab/notary && go test ./...
 	@cd admission && go test -race ./...
+	$(call say,signatures of the real cosign$(comma) gpg and skopeo)
+	@cd admission/interop && go test ./...
+
+.PHONY: test-interop
+test-interop: build/bin/cosign3 build/bin/cosign2 ## Signatures of cosign 3 and of cosign 2, which is built for this alone
+	@cd admission/interop && go test -count=1 ./...
+
+build/bin/cosign%: admission/interop/cosign%/go.mod
+	$(call say,cosign $* from its sources: minutes the first time$(comma) then from Go's cache)
+	@CGO_ENABLED=0 go build -C admission/interop/cosign$* -trimpath -ldflags='-s -w' \
+	  -o $(CURDIR)/$@ github.com/sigstore/cosign/v$*/cmd/cosign
 
 .PHONY: test-python
 test-python: venv ## Plugin on every Python, chart, tarball, sysinv stand-in, docs

@@ -115,6 +115,11 @@ func NewAuthority(t testing.TB) *Authority {
 
 func (a *Authority) file(name string) string { return filepath.Join(a.dir, name) }
 
+// Files returns where its certificate and key are, for programs of others.
+func (a *Authority) Files() (certificate, key string) {
+	return a.file("tls.crt"), a.file("tls.key")
+}
+
 // Serve runs a handler over TLS for the length of the test.
 func (a *Authority) Serve(t testing.TB, handler http.Handler) *httptest.Server {
 	t.Helper()

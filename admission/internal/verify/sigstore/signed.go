@@ -80,6 +80,11 @@ func openEnvelope(envelope any) (payload, signature []byte, err error) {
 	if len(signatures) != 1 || !only(signatures[0], "sig", "keyid") {
 		return nil, nil, fmt.Errorf("envelope has %d signatures, not one", len(signatures))
 	}
+	// cosign names no key here. Readers differ about one that is named, and
+	// nobody signs it.
+	if id := at(signatures[0], "keyid"); id != nil && id != "" {
+		return nil, nil, errors.New("envelope names a key")
+	}
 	payload, err = base64.StdEncoding.DecodeString(text(envelope, "payload"))
 	if err != nil || len(payload) == 0 {
 		return nil, nil, errors.New("envelope has a malformed payload")

@@ -71,6 +71,9 @@ func TestBundleIsRefused(t *testing.T) {
 			s := envelope(b)["signatures"].([]any)
 			envelope(b)["signatures"] = append(s, s[0])
 		}),
+		"key named beside the signature": edited(func(b map[string]any) {
+			envelope(b)["signatures"].([]any)[0].(map[string]any)["keyid"] = "x"
+		}),
 		"empty payload":        edited(func(b map[string]any) { envelope(b)["payload"] = "" }),
 		"payload not base64":   edited(func(b map[string]any) { envelope(b)["payload"] = "%" }),
 		"signature not base64": edited(func(b map[string]any) { envelope(b)["signatures"] = []any{map[string]any{"sig": "%"}} }),
