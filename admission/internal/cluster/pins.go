@@ -15,12 +15,18 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
 )
 
-// pinsName is the ConfigMap in which the root keys are kept.
-const pinsName = "portieris-trust-pins"
+// pinsPrefix begins the names of the ConfigMaps in which the root keys are
+// kept. There are 256 at most: one alone would be full, at 1 MiB, after a few
+// thousand repositories, and would be written whole for each new one.
+const pinsPrefix = "portieris-trust-pins-"
+
+// pinsLabels are those of the ConfigMaps.
+var pinsLabels = labels.Set{"app": "portieris", "part": "trust-pins"}
 
 // attempts is how often a write is tried again that lost against another
 // one. Each attempt that loses means that some other one has won.
@@ -34,8 +40,8 @@ type pin struct {
 	FirstSeen  time.Time `json:"firstSeen"`
 }
 
-// Pins keeps the root keys that were seen first for each repository, in one
-// ConfigMap for all replicas. The first writer wins. Whenever they cannot be
+// Pins keeps the root keys that were seen first for each repository, in
+// ConfigMaps for all replicas. The first writer wins. Whenever they cannot be
 // read or written the answer is a denial.
 type Pins struct {
 	cluster *Cluster
@@ -49,11 +55,12 @@ func (c *Cluster) Pins() *Pins { return &Pins{cluster: c} }
 
 // Get returns the key ids that are pinned, or nil if none are yet.
 func (p *Pins) Get(ctx context.Context, server, gun string) ([]string, error) {
-	stored, err := p.cached(ctx)
+	name := key(server, gun)
+	stored, err := p.cached(ctx, place(name))
 	if err != nil {
-		return nil, unavailable(err, gun, "read")
+		return nil, unavailable(err, name, gun, "read")
 	}
-	return read(stored, key(server, gun), gun)
+	return read(stored, name, gun)
 }
 
 // Put pins the key ids unless some are pinned already, and returns those that
@@ -89,9 +96,10 @@ func (p *Pins) Replace(ctx context.Context, server, gun string,
 // ResetCommand is what an operator types to forget the keys pinned for a
 // repository, so that the next ones seen are pinned.
 func (p *Pins) ResetCommand(server, gun string) string {
+	name := key(server, gun)
 	return fmt.Sprintf("kubectl patch configmap %s -n %s --type=json "+
 		`-p '[{"op":"remove","path":"/data/%s"}]'`,
-		pinsName, p.cluster.namespace, key(server, gun))
+		place(name), p.cluster.namespace, name)
 }
 
 // update writes what decide makes of the stored key ids, under the
@@ -111,16 +119,16 @@ func (p *Pins) update(ctx context.Context, server, gun string,
 			break
 		}
 	}
-	return nil, unavailable(err, gun, "recorded")
+	return nil, unavailable(err, key(server, gun), gun, "recorded")
 }
 
 func (p *Pins) tryUpdate(ctx context.Context, server, gun string,
 	decide func(stored []string) ([]string, error)) ([]string, error) {
-	stored, err := p.live(ctx)
+	name := key(server, gun)
+	stored, err := p.live(ctx, place(name))
 	if err != nil {
 		return nil, err
 	}
-	name := key(server, gun)
 	before, err := read(stored, name, gun)
 	if err != nil {
 		return nil, err
@@ -142,7 +150,7 @@ func (p *Pins) tryUpdate(ctx context.Context, server, gun string,
 	}
 	stored.Data[name] = string(value)
 	return ids, p.cluster.clients[core].Put().Namespace(p.cluster.namespace).
-		Resource("configmaps").Name(pinsName).Body(stored).
+		Resource("configmaps").Name(place(name)).Body(stored).
 		Do(ctx).Error()
 }
 
@@ -150,31 +158,33 @@ func (p *Pins) create(ctx context.Context, name, value string) error {
 	return p.cluster.clients[core].Post().Namespace(p.cluster.namespace).
 		Resource("configmaps").Body(&corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{
-			Name:   pinsName,
-			Labels: map[string]string{"app": "portieris"},
+			Name:   place(name),
+			Labels: pinsLabels,
 		},
 		Data: map[string]string{name: value},
 	}).Do(ctx).Error()
 }
 
-// cached returns the ConfigMap as last seen, or nil if there is none.
-func (p *Pins) cached(ctx context.Context) (*corev1.ConfigMap, error) {
+// cached returns a ConfigMap as last seen, or nil if there is none.
+func (p *Pins) cached(ctx context.Context, place string) (
+	*corev1.ConfigMap, error) {
 	if !p.cluster.pins.HasSynced() {
-		return p.live(ctx)
+		return p.live(ctx, place)
 	}
 	found, ok, err := p.cluster.pins.GetStore().GetByKey(
-		p.cluster.namespace + "/" + pinsName)
+		p.cluster.namespace + "/" + place)
 	if !ok {
 		return nil, err
 	}
 	return found.(*corev1.ConfigMap), nil
 }
 
-// live reads the ConfigMap from the API server, or returns nil.
-func (p *Pins) live(ctx context.Context) (*corev1.ConfigMap, error) {
+// live reads a ConfigMap from the API server, or returns nil.
+func (p *Pins) live(ctx context.Context, place string) (
+	*corev1.ConfigMap, error) {
 	stored := &corev1.ConfigMap{}
 	found, err := p.cluster.get(ctx, core, "configmaps",
-		p.cluster.namespace, pinsName, stored)
+		p.cluster.namespace, place, stored)
 	if !found {
 		return nil, err
 	}
@@ -197,23 +207,26 @@ func read(stored *corev1.ConfigMap, name, gun string) ([]string, error) {
 		err = fmt.Errorf("no root key ids under the key %s", name)
 	}
 	if err != nil {
-		return nil, unavailable(err, gun, "read")
+		return nil, unavailable(err, name, gun, "read")
 	}
 	return sorted(found.RootKeyIDs), nil
 }
 
 // unavailable is the denial for keys that cannot be read or recorded, unless
 // the error already is one.
-func unavailable(err error, gun, what string) error {
+func unavailable(err error, name, gun, what string) error {
 	if denial, ok := err.(*reason.Denial); ok {
 		return denial
 	}
 	return reason.Wrap(reason.PinsUnavailable, err,
 		"the root keys of %s could not be %s in the ConfigMap %s: %v",
-		gun, what, pinsName, err)
+		gun, what, place(name), err)
 }
 
-// key is the name under which a repository's keys stand in the ConfigMap,
+// place is the ConfigMap in which a name stands.
+func place(name string) string { return pinsPrefix + name[:2] }
+
+// key is the name under which a repository's keys stand in a ConfigMap,
 // whose keys may not hold the slashes and colons of a repository.
 func key(server, gun string) string {
 	sum := sha256.Sum256([]byte(server + "\n" + gun))

@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
@@ -23,26 +23,28 @@ func (c *Cluster) addInformers() error {
 	policies := c.clients[v1.GroupVersion]
 	var err error
 	c.policies, err = informer(policies, "imagepolicies",
-		metav1.NamespaceAll, fields.Everything(), &v1.ImagePolicy{})
+		metav1.NamespaceAll, labels.Everything(), &v1.ImagePolicy{})
 	if err != nil {
 		return err
 	}
 	c.clusterPolicies, err = informer(policies, "clusterimagepolicies",
-		metav1.NamespaceAll, fields.Everything(), &v1.ClusterImagePolicy{})
+		metav1.NamespaceAll, labels.Everything(), &v1.ClusterImagePolicy{})
 	if err != nil {
 		return err
 	}
 	c.pins, err = informer(c.clients[core], "configmaps", c.namespace,
-		fields.OneTermEqualSelector("metadata.name", pinsName),
-		&corev1.ConfigMap{})
+		pinsLabels.AsSelector(), &corev1.ConfigMap{})
 	return err
 }
 
 func informer(client *rest.RESTClient, resource, namespace string,
-	selector fields.Selector, example runtime.Object) (
+	selector labels.Selector, example runtime.Object) (
 	cache.SharedIndexInformer, error) {
 	made := cache.NewSharedIndexInformer(
-		cache.NewListWatchFromClient(client, resource, namespace, selector),
+		cache.NewFilteredListWatchFromClient(client, resource, namespace,
+			func(options *metav1.ListOptions) {
+				options.LabelSelector = selector.String()
+			}),
 		example, 0, cache.Indexers{
 			cache.NamespaceIndex: cache.MetaNamespaceIndexFunc,
 		})
