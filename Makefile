@@ -57,6 +57,10 @@ deb: venv ## Build the Debian packages of plugin and application into dist/
 sbom: app image ## Write the software bill of materials (CycloneDX) into dist/
 	@$(TOOL) sbom
 
+.PHONY: release
+release: venv ## Build tarball, image, packages, bill of materials and checksums into dist/
+	@$(TOOL) release --packages deb --packages rpm
+
 .PHONY: demo
 demo: venv ## From this checkout to a denied and an admitted pod on a real node (root)
 	@$(TOOL) demo

@@ -8,7 +8,7 @@ import sys
 
 from portieris_app.errors import Failure
 
-VERBS = ('build', 'verify', 'image', 'packages', 'sbom', 'lab',
+VERBS = ('build', 'verify', 'image', 'packages', 'sbom', 'release', 'lab',
          'demo')
 
 EPILOG = """\
@@ -17,6 +17,7 @@ examples:
   portieris-app verify dist/portieris-2.0-1.tgz
   portieris-app image                       dist/portieris-image-X.Y.Z.tar
   portieris-app packages deb                dist/*.deb
+  portieris-app release                     all that is published, summed up
   portieris-app lab up                      a real one-node platform
 
 'portieris-app VERB --help' shows the options of a verb.
