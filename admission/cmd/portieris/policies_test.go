@@ -23,7 +23,8 @@ func (s *site) reviewPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	configuration := kubetest.Rendered(t, "portieris-policies.yaml")
+	configuration := kubetest.Rendered(t,
+		"--show-only", "templates/portieris-policies.yaml")
 	const service = `      service:
         name: portieris
         namespace: portieris

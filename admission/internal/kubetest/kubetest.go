@@ -41,6 +41,12 @@ func Root() string {
 	return filepath.Join(filepath.Dir(here), "..", "..", "..")
 }
 
+// Chart is the folder of the chart.
+func Chart() string {
+	return filepath.Join(Root(), "stx-portieris-helm", "helm-charts",
+		"portieris")
+}
+
 // Server is a running API server.
 type Server struct {
 	// Config is the administrator's.
@@ -228,8 +234,7 @@ func (s *Server) Do(verb, path, contentType string, body any) ([]byte, error) {
 // CreatePolicyKinds installs the chart's CRDs and waits until they are served.
 func (s *Server) CreatePolicyKinds(t testing.TB) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(Root(), "stx-portieris-helm",
-		"helm-charts", "portieris", "crds", "*.yaml"))
+	files, err := filepath.Glob(filepath.Join(Chart(), "crds", "*.yaml"))
 	if err != nil || len(files) != 2 {
 		t.Fatalf("the chart has the CRDs %q, %v", files, err)
 	}
@@ -339,7 +344,8 @@ func tail(path string) string {
 func (s *Server) Account(t testing.TB) *rest.Config {
 	t.Helper()
 	s.Create(t, "apiVersion: v1\nkind: Namespace\n"+
-		"metadata: {name: portieris}\n---\n"+Rendered(t, "rbac.yaml"))
+		"metadata: {name: portieris}\n---\n"+Rendered(t,
+		"--show-only", "templates/rbac.yaml"))
 	config := rest.CopyConfig(s.Config)
 	config.Impersonate.UserName = "system:serviceaccount:portieris:portieris"
 	config.Impersonate.Groups = []string{"system:serviceaccounts",
@@ -347,17 +353,16 @@ func (s *Server) Account(t testing.TB) *rest.Config {
 	return config
 }
 
-// Rendered is what the chart makes of one of its templates.
-func Rendered(t testing.TB, template string) string {
+// Rendered is what helm makes of the chart with more arguments.
+func Rendered(t testing.TB, args ...string) string {
 	t.Helper()
 	helm := filepath.Join(Root(), "build", "bin", "helm")
 	if _, err := os.Stat(helm); err != nil {
 		t.Skip("skipped: no build/bin/helm; make lab builds it")
 	}
-	command := exec.Command(helm, "template", "portieris-portieris",
-		filepath.Join(Root(), "stx-portieris-helm", "helm-charts", "portieris"),
-		"--namespace", "portieris",
-		"--show-only", "templates/"+template)
+	command := exec.Command(helm, append([]string{
+		"template", "portieris-portieris", Chart(),
+		"--namespace", "portieris"}, args...)...)
 	var problem bytes.Buffer
 	command.Stderr = &problem
 	rendered, err := command.Output()

@@ -3,9 +3,11 @@
 package tool
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/kubetest"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/policyreview"
 )
 
@@ -68,5 +70,25 @@ func TestEveryDocumentIsReadAndOthersArePassedOver(t *testing.T) {
 	if policies != 2 || len(findings) != 2 ||
 		!strings.Contains(findings[1].Sentence, "no YAML") {
 		t.Errorf("%d policies, findings %v", policies, findings)
+	}
+}
+
+func TestThePoliciesOfTheChartAreLeftInPeace(t *testing.T) {
+	scenarios, err := filepath.Glob(filepath.Join(
+		kubetest.Chart(), "ci", "*-values.yaml"))
+	if err != nil || len(scenarios) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	all := 0
+	for _, values := range scenarios {
+		policies, findings := linted(t,
+			kubetest.Rendered(t, "--values", values))
+		all += policies
+		if findings != nil {
+			t.Errorf("%s is told %v", filepath.Base(values), findings)
+		}
+	}
+	if all == 0 {
+		t.Error("no scenario has a policy")
 	}
 }
