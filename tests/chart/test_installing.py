@@ -153,6 +153,21 @@ def test_server_may_not(release, question):
     assert not allowed(release.cluster, *question.split())
 
 
+@pytest.mark.parametrize('answer, questions', [
+    ('yes', ['get secrets/portieris-certs -n portieris',
+             'get mutatingwebhookconfigurations/image-admission-config',
+             'create pods -n default']),
+    ('no', ['get secrets/portieris-ca -n portieris', 'list secrets -A',
+            'create pods -n portieris', 'delete pods -n default',
+            'update mutatingwebhookconfigurations'])])
+def test_doctor_may_ask_and_change_nothing_else(release, answer, questions):
+    for question in questions:
+        said = release.cluster.kubectl(
+            'auth', 'can-i', *question.split(), '--as',
+            'system:serviceaccount:portieris:portieris-doctor')
+        assert said.stdout.strip() == answer, question
+
+
 def test_upgrade_puts_the_failure_policy_back_and_leaves_the_ca(release):
     release.change_webhook(failurePolicy='Ignore',
                            clientConfig_caBundle='Q0E=')

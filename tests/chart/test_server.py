@@ -114,7 +114,9 @@ def test_every_image_is_one_the_platform_mirrors(chart):
     workloads = [o for o in release.objects
                  if 'containers' in str(o.get('spec', {}))
                  and o['kind'] != 'MutatingWebhookConfiguration']
-    assert [o['kind'] for o in workloads] == ['Deployment']
+    assert {o['kind'] for o in workloads} == {'Deployment', 'Pod'}
+    (doctor,) = release.get('Pod', 'portieris-doctor')['spec']['containers']
+    assert doctor['image'] == reference
     assert pod['imagePullSecrets'] == [{'name': 'default-registry-key'}]
 
 
@@ -272,13 +274,15 @@ def test_server_may_read_and_write_only_its_pins(chart):
     assert set(pins['verbs']) == {'get', 'list', 'watch', 'create', 'update'}
 
 
-def test_roles_are_bound_to_the_server(chart):
+def test_roles_are_bound_to_the_server_or_its_doctor(chart):
     release = chart.render(into='elsewhere')
 
     for binding in release.all('RoleBinding') + release.all(
             'ClusterRoleBinding'):
+        name = ('portieris-doctor' if 'doctor' in binding['metadata']['name']
+                else 'portieris')
         assert binding['subjects'] == [
-            {'kind': 'ServiceAccount', 'name': 'portieris',
+            {'kind': 'ServiceAccount', 'name': name,
              'namespace': 'elsewhere'}]
         assert release.has(binding['roleRef']['kind'],
                            binding['roleRef']['name'])

@@ -45,6 +45,8 @@ func commands() []command {
 		{"rehearse", "judge every running pod before policies are enforced",
 			rehearseCommand},
 		{"lint", "say what is wrong with files of policies", lintCommand},
+		{"doctor", "say whether the server is served, trusted and asked",
+			doctorCommand},
 		{"reasons", "print every reason for a denial and its cure",
 			reasonsCommand},
 		{"version", "print the version", versionCommand},

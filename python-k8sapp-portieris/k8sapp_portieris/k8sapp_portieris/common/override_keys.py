@@ -16,6 +16,7 @@ OVERRIDE_KEYS = \
                       'duration': None,
                       'renewBefore': None},
      'defaultPolicy': ('allow', 'deny', 'none'),
+     'doctor': {'admits': None, 'namespace': None},
      'exemptNamespaces': None,
      'image': {'repository': None, 'tag': None},
      'imagePullSecrets': None,

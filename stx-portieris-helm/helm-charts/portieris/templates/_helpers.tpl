@@ -15,6 +15,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
+{{/* The doctor's objects, which nothing may take for the server's. */}}
+{{- define "portieris.doctorLabels" -}}
+app.kubernetes.io/name: portieris-doctor
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
 {{- define "portieris.image" -}}
 {{- $image := .Values.image -}}
 {{- if $image.repository -}}
