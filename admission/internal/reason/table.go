@@ -90,7 +90,7 @@ var table = []Entry{
 		"Policies exist, but none of their repository entries has a name that matches the image.",
 		"Add an entry whose name matches the image to the policies that count here: the ImagePolicies of the namespace if it has any, else the ClusterImagePolicies."},
 	{PolicyInvalid,
-		"The policy that would judge the image cannot be used as it is written, so the image is denied rather than admitted by accident.",
+		"The policy cannot be used as it is written: it is refused as it is applied, and an image that it would judge is denied rather than admitted by accident.",
 		"Correct the policy the message names; portieris lint FILE says what is wrong with it."},
 	{ImageInvalid,
 		"The image reference of a container does not parse.",
