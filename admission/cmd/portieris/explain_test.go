@@ -90,6 +90,19 @@ func TestAMistakeInAQuestionIsNotTakenForADenial(t *testing.T) {
 	}
 }
 
+func TestTheCommandsListTheirFlags(t *testing.T) {
+	for command, want := range map[string]string{
+		"explain":  "portieris explain IMAGE [FLAGS]",
+		"rehearse": "portieris rehearse [FLAGS]",
+	} {
+		out, err := ran(command, "-h")
+		if err != nil || !strings.Contains(out, want) ||
+			!strings.Contains(out, "-policies files") {
+			t.Errorf("%s -h prints %s, %v", command, out, err)
+		}
+	}
+}
+
 func TestExplainNeedsNoClusterIfFilesHoldThePolicies(t *testing.T) {
 	file := alone(t, "https://notary:4443")
 	for _, row := range []struct {

@@ -99,7 +99,7 @@ func pair(t *testing.T, name string) (chain, key []byte) {
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})
 }
 
-func put(t *testing.T, directory, name string, content []byte) {
+func put(t testing.TB, directory, name string, content []byte) {
 	t.Helper()
 	path := filepath.Join(directory, name)
 	if err := os.WriteFile(path, content, 0o600); err != nil {

@@ -70,10 +70,15 @@ func (c *Cluster) SkippedNamespaces(ctx context.Context) (
 // empty, of all. Of a pod's metadata only name and namespace are read.
 func (c *Cluster) Pods(ctx context.Context, namespace string,
 	each func(*workload.Object)) error {
+	return c.pods(ctx, namespace, pageSize, each)
+}
+
+func (c *Cluster) pods(ctx context.Context, namespace string, limit int,
+	each func(*workload.Object)) error {
 	kind, _ := workload.ByResource("", "v1", "pods")
 	next := ""
 	for {
-		page, err := c.podPage(ctx, namespace, next)
+		page, err := c.podPage(ctx, namespace, limit, next)
 		if err != nil {
 			return fmt.Errorf("cannot list the pods: %w", err)
 		}
@@ -112,11 +117,11 @@ type podPage struct {
 	} `json:"items"`
 }
 
-func (c *Cluster) podPage(ctx context.Context, namespace, next string) (
-	podPage, error) {
+func (c *Cluster) podPage(ctx context.Context, namespace string, limit int,
+	next string) (podPage, error) {
 	page := podPage{}
 	raw, err := c.clients[core].Get().Namespace(namespace).Resource("pods").
-		Param("limit", strconv.Itoa(pageSize)).Param("continue", next).
+		Param("limit", strconv.Itoa(limit)).Param("continue", next).
 		Do(ctx).Raw()
 	if err != nil {
 		return page, err
