@@ -96,11 +96,8 @@ func cosignKeys(ctx context.Context, material *material,
 		return signed.CosignKeys{}, err
 	}
 	return signed.CosignKeys{
-		Keys: keys,
-		Identity: func(repository string) bool {
-			named, err := policy.Parse(repository)
-			return err == nil && named.Name == want
-		},
+		Keys:       keys,
+		Repository: want,
 		// A bundle names no repository: it is taken if no particular name is
 		// asked for, since its digest is what the key has signed.
 		RequireIdentity: requirement.SignedIdentity.Type != "",

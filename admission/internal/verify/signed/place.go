@@ -5,6 +5,7 @@ package signed
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
@@ -14,10 +15,11 @@ import (
 // place is a repository of a registry, or a signature store, as one caller
 // may read it.
 type place struct {
-	transport   *registry.Transport
+	verifier    *Verifier
 	base        string
 	scope       string
 	credentials []registry.Credential
+	exists      bool // the caller has read an image there
 }
 
 // repository is the image's own.
@@ -28,20 +30,37 @@ func (v *Verifier) repository(r Request) *place {
 		host = "registry-1.docker.io"
 	}
 	return &place{
-		transport:   v.Transport,
+		verifier:    v,
 		base:        "https://" + host + "/v2/" + path + "/",
 		scope:       "repository:" + path + ":pull",
 		credentials: r.Credentials,
 	}
 }
 
+// identity is the place, the caller's credentials and the authorities that
+// were trusted: nothing that is remembered of one is true of another.
+func (p *place) identity() string {
+	f := factOf(p.base, secretOf(p.credentials),
+		strconv.FormatUint(p.verifier.Transport.Generation(), 10))
+	return string(f[:])
+}
+
 // Base is the URL that all paths are below.
 func (p *place) Base() string { return p.base }
 
 // Get reads one path. A status other than 200 is for the caller to judge.
+//
+// That there is no referrers API is remembered of a repository, not of its
+// host, behind which there may be registries of several kinds, and only if an
+// image was read there: a repository that does not exist answers alike.
 func (p *place) Get(ctx context.Context, path, accept string, limit int64) (
 	sigstore.Answer, error) {
-	answer, err := p.transport.Read(ctx, registry.Request{
+	aboutReferrers := strings.HasPrefix(path, "referrers/")
+	lack := factOf("no referrers", p.identity())
+	if aboutReferrers && p.verifier.lacking.holds(lack, p.verifier.now()) {
+		return sigstore.Answer{Status: http.StatusNotFound}, nil
+	}
+	answer, err := p.verifier.Transport.Read(ctx, registry.Request{
 		URL:         p.base + path,
 		Header:      http.Header{"Accept": {accept}},
 		Limit:       limit,
@@ -50,6 +69,9 @@ func (p *place) Get(ctx context.Context, path, accept string, limit int64) (
 	})
 	if err != nil {
 		return sigstore.Answer{}, err
+	}
+	if aboutReferrers && p.exists && answer.Status == http.StatusNotFound {
+		p.verifier.lacking.keep(lack, p.verifier.now().Add(lackKept))
 	}
 	return sigstore.Answer{Status: answer.Status, Header: answer.Header,
 		Body: answer.Body}, nil

@@ -12,8 +12,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
+	"github.com/distribution/reference"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/flight"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/sigstore"
@@ -34,10 +39,17 @@ var manifestTypes = strings.Join([]string{
 // CosignKeys is one requirement: a signature by any of the keys.
 type CosignKeys struct {
 	Keys []sigstore.Key
-	// Identity judges the repository that a signature names.
-	Identity func(repository string) bool
-	// RequireIdentity refuses signatures that name none.
+	// Repository is the full name that a signature must give to the image, if
+	// it gives one.
+	Repository string
+	// RequireIdentity refuses signatures that give none.
 	RequireIdentity bool
+}
+
+// names tells whether a repository is the wanted one, whatever its spelling.
+func (c CosignKeys) names(repository string) bool {
+	named, err := reference.ParseNormalizedNamed(repository)
+	return err == nil && named.Name() == c.Repository
 }
 
 // Request asks for the digest of one image. Tag, Digest or both are set.
@@ -55,9 +67,26 @@ type Request struct {
 	Cosign []CosignKeys
 }
 
-// Verifier asks registries and stores over one transport.
+// Verifier asks registries and stores over one transport. It remembers which
+// digests a cosign key has signed; it asks again which digest a tag is.
 type Verifier struct {
 	Transport *registry.Transport
+	Now       func() time.Time // default: time.Now
+
+	found     memory // that a digest has the signature
+	lacking   memory // that a repository has no referrers API
+	resolving flight.Group[string]
+	looking   flight.Group[struct{}]
+}
+
+// longestLook is how long a question may take that several callers share.
+const longestLook = 30 * time.Second
+
+func (v *Verifier) now() time.Time {
+	if v.Now == nil {
+		return time.Now()
+	}
+	return v.Now()
 }
 
 // Digest returns the digest for which every requirement holds. Every error is
@@ -76,25 +105,63 @@ func (v *Verifier) Digest(ctx context.Context, r Request) (string, error) {
 	}
 	repository := v.repository(r)
 	if digest == "" {
-		found, err := resolve(ctx, repository, r.Tag)
+		found, err := v.resolve(ctx, repository, r.Tag)
 		if err != nil {
 			return "", denial(r, err)
 		}
 		digest = found
 	}
 	for _, required := range r.Cosign {
-		_, err := sigstore.Verify(ctx, sigstore.Request{
-			Repository:      repository,
-			Digest:          digest,
-			Keys:            required.Keys,
-			Identity:        required.Identity,
-			RequireIdentity: required.RequireIdentity,
-		})
-		if err != nil {
+		if err := v.cosign(ctx, repository, digest, required); err != nil {
 			return "", denial(r, err)
 		}
 	}
 	return digest, nil
+}
+
+// cosign returns nil if the digest is signed as it is required.
+func (v *Verifier) cosign(ctx context.Context, repository *place,
+	digest string, required CosignKeys) error {
+	texts := []string{repository.identity(), digest, required.Repository,
+		strconv.FormatBool(required.RequireIdentity)}
+	for _, key := range required.Keys {
+		texts = append(texts, key.ID)
+	}
+	signature := factOf(texts...)
+	if v.found.holds(signature, v.now()) {
+		return nil
+	}
+	_, err := v.looking.Do(ctx, string(signature[:]), longestLook,
+		func(ctx context.Context) (struct{}, error) {
+			if v.found.holds(signature, v.now()) { // by now
+				return struct{}{}, nil
+			}
+			_, err := sigstore.Verify(ctx, sigstore.Request{
+				Repository:      repository,
+				Digest:          digest,
+				Keys:            required.Keys,
+				Identity:        required.names,
+				RequireIdentity: required.RequireIdentity,
+			})
+			if err == nil {
+				v.found.keep(signature, v.now().Add(longestKept))
+			}
+			return struct{}{}, err
+		})
+	return err
+}
+
+// resolve returns the digest of what the registry has under a tag. Only those
+// who ask at the same time share an answer.
+func (v *Verifier) resolve(ctx context.Context, repository *place,
+	tag string) (string, error) {
+	question := factOf(repository.identity(), tag)
+	digest, err := v.resolving.Do(ctx, string(question[:]), longestLook,
+		func(ctx context.Context) (string, error) {
+			return resolve(ctx, repository, tag)
+		})
+	repository.exists = err == nil
+	return digest, err
 }
 
 func (v *Verifier) simple(ctx context.Context, r Request) (string, error) {
@@ -105,11 +172,18 @@ func (v *Verifier) simple(ctx context.Context, r Request) (string, error) {
 	}
 	if r.StoreURL != "" {
 		store := &place{
-			transport:   v.Transport,
+			verifier:    v,
 			base:        strings.TrimRight(r.StoreURL, "/") + "/",
 			credentials: r.StoreCredentials,
 		}
-		question.Store = store.fetch
+		question.Store = func(ctx context.Context, path, accept string,
+			limit int64) (int, []byte, error) {
+			status, body, err := store.fetch(ctx, path, accept, limit)
+			if err != nil {
+				err = &storeError{err}
+			}
+			return status, body, err
+		}
 	}
 	return simple.Verify(ctx, question)
 }
@@ -146,6 +220,11 @@ func resolve(ctx context.Context, repository *place, tag string) (
 
 var errNoImage = errors.New("the registry has no such image")
 
+// storeError is what went wrong at the signature store.
+type storeError struct{ error }
+
+func (s *storeError) Unwrap() error { return s.error }
+
 // denial says in the user's words what a verifier or the transport said.
 func denial(r Request, err error) error {
 	var refused sigstore.Refused
@@ -162,7 +241,7 @@ func denial(r Request, err error) error {
 		return reason.Wrap(reason.PolicyInvalid, err, "%v", err)
 	case errors.As(err, &bad):
 		return reason.Wrap(reason.KeyInvalid, err, "%v", err)
-	case errors.Is(err, errNoImage):
+	case errors.Is(err, errNoImage), errors.Is(err, simple.ErrNoImage):
 		return reason.Wrap(reason.ImageNotFound, err, "%s has no image %s",
 			r.Host, r.reference())
 	case errors.As(err, &transport):
@@ -186,14 +265,21 @@ func transportDenial(r Request, err error, failed *registry.Error) error {
 	case registry.Certificate:
 		return reason.Wrap(reason.RegistryCertificate, err, "%v", failed)
 	case registry.Missing:
-		return reason.Wrap(reason.NoCredentials, err,
-			"no valid ImagePullSecret defined for %s: %v",
-			r.reference(), failed)
+		return reason.Wrap(reason.NoCredentials, err, "%s: %v",
+			wanting(r, err), failed)
 	case registry.Refused:
-		return reason.Wrap(reason.CredentialsRefused, err,
-			"no valid ImagePullSecret defined for %s: %v",
-			r.reference(), failed)
+		return reason.Wrap(reason.CredentialsRefused, err, "%s: %v",
+			wanting(r, err), failed)
 	default:
 		return reason.Wrap(reason.RegistryError, err, "%v", failed)
 	}
+}
+
+// wanting says whose credentials are of no use.
+func wanting(r Request, err error) string {
+	var store *storeError
+	if errors.As(err, &store) {
+		return "the policy names no storeSecret that opens its signature store"
+	}
+	return "no valid ImagePullSecret defined for " + r.reference()
 }

@@ -47,6 +47,7 @@ type shelf struct {
 	mutex  sync.Mutex
 	files  map[string][]byte
 	status int // of every answer, if not 0
+	asked  []string
 	host   string
 }
 
@@ -74,6 +75,7 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "who are you", http.StatusUnauthorized)
 		return
 	}
+	s.asked = append(s.asked, strings.TrimPrefix(r.URL.Path, "/v2/team/app/"))
 	if s.status != 0 {
 		http.Error(w, "as you wish", s.status)
 		return
@@ -86,9 +88,25 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
+func (s *shelf) put(path string, content []byte) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.files[path] = content
+}
+
+func (s *shelf) remove(part string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for path := range s.files {
+		if strings.Contains(path, part) {
+			delete(s.files, path)
+		}
+	}
+}
+
 func (s *shelf) manifest(tag string, content []byte) {
-	s.files["/v2/team/app/manifests/"+tag] = content
-	s.files["/v2/team/app/manifests/"+digestOf(content)] = content
+	s.put("/v2/team/app/manifests/"+tag, content)
+	s.put("/v2/team/app/manifests/"+digestOf(content), content)
 }
 
 // request asks for team/app:v1.
@@ -101,6 +119,11 @@ func (s *shelf) request() Request {
 		StoreCredentials: []registry.Credential{
 			{Username: "u", Password: "p", Source: "secret team/store"}},
 	}
+}
+
+// wants is one requirement: any of the keys for team/app.
+func (s *shelf) wants(keys []sigstore.Key) []CosignKeys {
+	return []CosignKeys{{Keys: keys, Repository: s.host + "/team/app"}}
 }
 
 // cosigned adds a signature as cosign 2 keeps it, and returns its key.
@@ -133,7 +156,7 @@ func (s *shelf) cosigned(t *testing.T, digest string) []sigstore.Key {
 		t.Fatal(err)
 	}
 	s.manifest(strings.Replace(digest, ":", "-", 1)+".sig", signatures)
-	s.files["/v2/team/app/blobs/"+digestOf([]byte(payload))] = []byte(payload)
+	s.put("/v2/team/app/blobs/"+digestOf([]byte(payload)), []byte(payload))
 	raw, err := x509.MarshalPKIXPublicKey(private.Public())
 	if err != nil {
 		t.Fatal(err)
@@ -192,8 +215,8 @@ func (s *shelf) gpgSigned(t *testing.T) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.files["/store/team/app@"+strings.Replace(digestOf(manifest), ":", "=", 1)+
-		"/signature-1"] = signature
+	s.put("/store/team/app@"+strings.Replace(digestOf(manifest), ":", "=", 1)+
+		"/signature-1", signature)
 	return run("gpg", "--armor", "--export")
 }
 
@@ -203,11 +226,11 @@ func TestAnImageWithTheSignaturesItNeedsHasADigest(t *testing.T) {
 	ring := s.gpgSigned(t)
 	for name, change := range map[string]func(*Request){
 		"of a cosign key": func(r *Request) {
-			r.Cosign = []CosignKeys{{Keys: keys}}
+			r.Cosign = s.wants(keys)
 		},
 		"of a cosign key, by digest": func(r *Request) {
 			r.Tag, r.Digest = "", digestOf(manifest)
-			r.Cosign = []CosignKeys{{Keys: keys}}
+			r.Cosign = s.wants(keys)
 		},
 		"of gpg": func(r *Request) {
 			r.SignedBy = []simple.Requirement{{KeyRing: ring}}
@@ -217,7 +240,7 @@ func TestAnImageWithTheSignaturesItNeedsHasADigest(t *testing.T) {
 			r.SignedBy = []simple.Requirement{{KeyRing: ring}}
 		},
 		"of both": func(r *Request) {
-			r.Cosign = []CosignKeys{{Keys: keys}}
+			r.Cosign = s.wants(keys)
 			r.SignedBy = []simple.Requirement{{KeyRing: ring}}
 		},
 	} {
@@ -252,15 +275,11 @@ func TestEveryFindingHasItsReason(t *testing.T) {
 		}, reason.SignatureRefused},
 		"one for another repository": {func(t *testing.T, s *shelf, r *Request) {
 			r.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest)),
-				Identity: func(string) bool { return false }}}
+				Repository: "registry.example.com/other"}}
 		}, reason.SignatureRefused},
 		"no gpg signature": {func(t *testing.T, s *shelf, r *Request) {
 			ring := s.gpgSigned(t)
-			for path := range s.files {
-				if strings.HasPrefix(path, "/store/") {
-					delete(s.files, path)
-				}
-			}
+			s.remove("/store/")
 			r.SignedBy = []simple.Requirement{{KeyRing: ring}}
 		}, reason.NotSigned},
 		"a ring that is none": {func(_ *testing.T, _ *shelf, r *Request) {
@@ -272,24 +291,32 @@ func TestEveryFindingHasItsReason(t *testing.T) {
 		}, reason.PolicyInvalid},
 		"no such image": {func(t *testing.T, s *shelf, r *Request) {
 			r.Tag = "v2"
-			r.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest))}}
+			r.Cosign = s.wants(s.cosigned(t, digestOf(manifest)))
+		}, reason.ImageNotFound},
+		"no such image for gpg": {func(t *testing.T, s *shelf, r *Request) {
+			r.Tag = "v2"
+			r.SignedBy = []simple.Requirement{{KeyRing: s.gpgSigned(t)}}
 		}, reason.ImageNotFound},
 		"no credentials": {func(t *testing.T, s *shelf, r *Request) {
 			r.Credentials = nil
-			r.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest))}}
+			r.Cosign = s.wants(s.cosigned(t, digestOf(manifest)))
+		}, reason.NoCredentials},
+		"no credentials for the store": {func(t *testing.T, s *shelf, r *Request) {
+			r.StoreCredentials = nil
+			r.SignedBy = []simple.Requirement{{KeyRing: s.gpgSigned(t)}}
 		}, reason.NoCredentials},
 		"a wrong password": {func(t *testing.T, s *shelf, r *Request) {
 			r.Credentials[0].Password = "wrong"
-			r.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest))}}
+			r.Cosign = s.wants(s.cosigned(t, digestOf(manifest)))
 		}, reason.CredentialsRefused},
 		"a registry that fails": {func(t *testing.T, s *shelf, r *Request) {
 			s.status = http.StatusBadGateway
-			r.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest))}}
+			r.Cosign = s.wants(s.cosigned(t, digestOf(manifest)))
 		}, reason.RegistryError},
 		"a registry that is not there": {func(t *testing.T, s *shelf, r *Request) {
 			r.Host = "127.0.0.1:1"
 			r.Name = r.Host + "/team/app"
-			r.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest))}}
+			r.Cosign = s.wants(s.cosigned(t, digestOf(manifest)))
 		}, reason.RegistryUnreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -307,10 +334,22 @@ func TestEveryFindingHasItsReason(t *testing.T) {
 	}
 }
 
+func TestAStoreThatRefusesIsNotTakenForTheRegistry(t *testing.T) {
+	s, verifier := newShelf(t)
+	request := s.request()
+	request.SignedBy = []simple.Requirement{{KeyRing: s.gpgSigned(t)}}
+	request.StoreCredentials[0].Password = "wrong"
+	_, err := verifier.Digest(context.Background(), request)
+	if err == nil || !strings.Contains(err.Error(), "storeSecret") ||
+		!strings.Contains(err.Error(), "secret team/store") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestARegistryOfAnotherAuthorityIsNotTrusted(t *testing.T) {
 	s, _ := newShelf(t)
 	request := s.request()
-	request.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest))}}
+	request.Cosign = s.wants(s.cosigned(t, digestOf(manifest)))
 	stranger := &Verifier{Transport: registry.New(registry.Options{})}
 	_, err := stranger.Digest(context.Background(), request)
 	var denial *reason.Denial
@@ -323,7 +362,7 @@ func TestARegistryOfAnotherAuthorityIsNotTrusted(t *testing.T) {
 func TestATimeThatIsUpIsTheRegistrysDelay(t *testing.T) {
 	s, verifier := newShelf(t)
 	request := s.request()
-	request.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest))}}
+	request.Cosign = s.wants(s.cosigned(t, digestOf(manifest)))
 	ctx, cancel := context.WithTimeout(context.Background(), 0)
 	defer cancel()
 	_, err := verifier.Digest(ctx, request)

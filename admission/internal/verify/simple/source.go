@@ -48,6 +48,9 @@ func fetchSource(ctx context.Context, image types.ImageReference, r Request) (*s
 	if err != nil {
 		return nil, err
 	}
+	if status == http.StatusNotFound {
+		return nil, ErrNoImage
+	}
 	if status != http.StatusOK {
 		return nil, fmt.Errorf("the registry answered %d for the manifest %s", status, version)
 	}

@@ -50,6 +50,8 @@ type Request struct {
 var (
 	// ErrNoStore says that no place for signatures is known.
 	ErrNoStore = errors.New("no signature store is configured: the policy has no storeURL")
+	// ErrNoImage says that the registry answered, and has no such manifest.
+	ErrNoImage = errors.New("the registry has no such image")
 	// ErrUnsigned says that the store answered, and holds no signature.
 	ErrUnsigned = errors.New("the image is not signed")
 )

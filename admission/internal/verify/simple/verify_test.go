@@ -207,6 +207,7 @@ func TestEachWayThatThereIsNothingToJudgeIsToldApart(t *testing.T) {
 			return strings.Contains(err.Error(), "answered 500") && !errors.As(err, &refused)
 		}},
 		"store is down":       {Request{Store: fail(0, errors.New("connection refused")), Requirements: ring}, func(err error) bool { return strings.Contains(err.Error(), "connection refused") }},
+		"no such image":       {Request{Repository: fail(404, nil), Store: store(), Requirements: ring}, func(err error) bool { return errors.Is(err, ErrNoImage) }},
 		"registry forbids":    {Request{Repository: fail(403, nil), Store: store(), Requirements: ring}, func(err error) bool { return strings.Contains(err.Error(), "answered 403") }},
 		"signature too large": {Request{Store: store(make([]byte, maxSignature+1)), Requirements: ring}, func(err error) bool { return strings.Contains(err.Error(), "more than") }},
 		"too many signatures": {Request{Store: store(make([][]byte, maxSignatures+1)...), Requirements: ring}, func(err error) bool { return strings.Contains(err.Error(), "more than 32") }},
