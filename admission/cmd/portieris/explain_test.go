@@ -117,7 +117,7 @@ func TestExplainNeedsNoClusterIfFilesHoldThePolicies(t *testing.T) {
 		{"registry.local:9001/app --no-verify --policies FILE", 0,
 			"UNVERIFIED"},
 		{"registry.local:9001/app -verify=false -policies FILE", 0,
-			"https://notary:4443 for registry.local:9001/app"},
+			"named by the entry, for registry.local:9001/app"},
 		{"icr.io/app --policies FILE --namespace portieris", 0, "EXEMPT"},
 		{"icr.io/app --policies FILE --namespace a " +
 			"--exempt-namespaces a,b", 0, "EXEMPT"},

@@ -85,7 +85,7 @@ func Explain(ctx context.Context, sources Sources, workload decision.Workload,
 		ServiceAccount: workload.ServiceAccount,
 		Asks:           []string{}, Candidates: []Candidate{}, Asked: []Asked{},
 	}
-	e.candidates(sources)
+	set, parsed := e.candidates(sources)
 	if sources.Exempt(workload.Namespace) {
 		e.Result = Exempt
 		return e
@@ -95,7 +95,12 @@ func Explain(ctx context.Context, sources Sources, workload decision.Workload,
 	e.Policy, e.Entry = made.Choice.Source, made.Choice.Entry.Name
 	e.Mode = made.Choice.Entry.Mode
 	e.Asks = append(e.Asks, asks(made.Choice.Entry.Policy)...)
-	e.Asked = append(e.Asked, asked.asked...)
+	for _, one := range asked.asked {
+		if one.NamedBy == "" {
+			one.NamedBy = namedBy(made.Choice.Entry, set, parsed)
+		}
+		e.Asked = append(e.Asked, one)
+	}
 	e.Reason = newReason(made.Denial)
 	e.Result = result(made, !sources.verifies() && len(e.Asked) > 0)
 	e.Digest, e.Replacement = made.Digest, made.Replacement
@@ -123,22 +128,37 @@ func result(made decision.Decision, open bool) Result {
 	}
 }
 
+// namedBy is who named the trust server, in the order in which the decision
+// looks for one.
+func namedBy(entry v1.Repository, set policy.Set, image policy.Image) string {
+	switch {
+	case entry.Policy.Trust.TrustServer != "":
+		return "the entry"
+	case policy.TrustServer(set, image) != "":
+		return "the cluster's policies"
+	default:
+		return "the image"
+	}
+}
+
 // candidates looks up what the policies say about the image. What is wrong
 // with the image or the policies is told by the decision.
-func (e *Explanation) candidates(sources Sources) {
+func (e *Explanation) candidates(sources Sources) (set policy.Set,
+	image policy.Image) {
 	image, err := policy.Parse(e.Image)
 	if err != nil {
-		return
+		return set, image
 	}
 	e.Name = image.Name
-	set, err := sources.Policies.Policies(e.Namespace)
+	set, err = sources.Policies.Policies(e.Namespace)
 	if err != nil {
-		return
+		return set, image
 	}
 	for _, one := range policy.Rank(set, image) {
 		e.Candidates = append(e.Candidates, Candidate{
 			one.Source, one.Entry.Name, one.Standing, one.Why})
 	}
+	return set, image
 }
 
 // asks says in words what an entry asks for.

@@ -114,7 +114,8 @@ func TestAnExplanationNamesEverythingThatCounted(t *testing.T) {
 		Asks: []string{"trust data of a trust server, signed by the signer " +
 			"of the Secret alice-key and of bob-key"},
 		Asked: []Asked{{What: "trust server",
-			Address: "https://notary:4443", About: "r:9001/app",
+			Address: "https://notary:4443", NamedBy: "the entry",
+			About:       "r:9001/app",
 			Signers:     []string{"alice", "bob"},
 			Credentials: []string{"secret team/pull"}, Digest: digest}},
 		Digest: digest, Replacement: "r:9001/app@" + digest,
@@ -128,6 +129,42 @@ func TestAnExplanationNamesEverythingThatCounted(t *testing.T) {
 	got.Candidates = nil
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("explained\n%+v, want\n%+v", got, want)
+	}
+}
+
+func TestWhoNamedTheTrustServerIsTold(t *testing.T) {
+	sources := files(t, trusting, `
+apiVersion: portieris.cloud.ibm.com/v1
+kind: ImagePolicy
+metadata: {name: own, namespace: team}
+spec: {repositories: [{name: "*", policy: {trust: {enabled: true}}}]}
+`)
+	for image, want := range map[string][2]string{
+		image:   {"https://notary:4443", "the cluster's policies"},
+		"nginx": {"https://notary.docker.io", "the image"},
+	} {
+		got := explained(sources, image, "team").Asked
+		if len(got) != 1 || got[0].Address != want[0] ||
+			got[0].NamedBy != want[1] {
+			t.Errorf("%s asked %+v, want %q", image, got, want)
+		}
+	}
+}
+
+func TestManyEntriesThatLostAreCounted(t *testing.T) {
+	entries := ""
+	for i := range 9 {
+		entries += "  - {name: \"r:9001/" + strings.Repeat("*", i+1) + "\"}\n"
+	}
+	sources := files(t, trusting+entries)
+	var text strings.Builder
+	if err := explained(sources, image, "team").Text(&text); err != nil {
+		t.Fatal(err)
+	}
+	// One of the usual entries loses too.
+	if !strings.Contains(text.String(), "Not judged by 5 more; -o json") ||
+		strings.Count(text.String(), "Not judged by") != 6 {
+		t.Errorf("the text is\n%s", &text)
 	}
 }
 
@@ -158,7 +195,8 @@ func TestEveryResultIsExplained(t *testing.T) {
 			"r:9001/app@" + digest, []string{"Verdict       ADMITTED\n",
 				`ClusterImagePolicy "usual", entry "r:9001/*": it is the most`,
 				`entry "*": it matches, but`, "1 of 3 entries",
-				"trust server https://notary:4443 for r:9001/app",
+				"trust server https://notary:4443, named by the entry, " +
+					"for r:9001/app",
 				"Answer        " + digest}},
 		"denied": {trusting, "r:9001/app:v2", "team", true, Denied,
 			reason.NotSigned, "", []string{"DENIED [NOT-SIGNED]",

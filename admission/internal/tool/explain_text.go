@@ -71,15 +71,30 @@ func (e Explanation) judgement(row func(string, string, ...any)) {
 	if e.Policy != "" && len(e.Asks) == 0 {
 		row("It asks for", "nothing")
 	}
+	e.losers(row)
+	if unmatched > 0 {
+		row("No match", "%d of %d entries; -o json lists them",
+			unmatched, len(e.Candidates))
+	}
+}
+
+// losers tells of entries that might be taken for the chosen one, but not of
+// hundreds of them.
+func (e Explanation) losers(row func(string, string, ...any)) {
+	const most = 5
+	lost := 0
 	for _, one := range e.Candidates {
-		if one.Standing == policy.Outranked || one.Standing == policy.Overruled {
+		if one.Standing != policy.Outranked &&
+			one.Standing != policy.Overruled {
+			continue
+		}
+		if lost++; lost <= most {
 			row("Not judged by", "%s, entry %q: %s",
 				one.Policy, one.Entry, one.Why)
 		}
 	}
-	if unmatched > 0 {
-		row("No match", "%d of %d entries; -o json lists them",
-			unmatched, len(e.Candidates))
+	if lost > most {
+		row("Not judged by", "%d more; -o json lists them", lost-most)
 	}
 }
 
@@ -90,7 +105,8 @@ func (e Explanation) questions(row func(string, string, ...any)) {
 		name = "Not asked"
 	}
 	for _, one := range e.Asked {
-		what := fmt.Sprintf("%s %s for %s", one.What, one.Address, one.About)
+		what := fmt.Sprintf("%s %s, named by %s, for %s",
+			one.What, one.Address, one.NamedBy, one.About)
 		if len(one.Signers) > 0 {
 			what += ", signed by " + strings.Join(one.Signers, " and ")
 		}

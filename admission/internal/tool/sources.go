@@ -51,6 +51,9 @@ type Asked struct {
 	What string `json:"what"`
 	// Address of what was asked.
 	Address string `json:"address"`
+	// NamedBy is who named the address: the entry, the cluster's policies, or
+	// the image by its registry.
+	NamedBy string `json:"namedBy"`
 	// About is the name that the question was about.
 	About string `json:"about"`
 	// Signers and Store are what the question was narrowed to.
@@ -125,7 +128,7 @@ type recordedSignatures struct {
 func (s recordedSignatures) Digest(ctx context.Context, r signed.Request) (
 	string, error) {
 	one := Asked{What: "registry", Address: "https://" + r.Host,
-		About: r.Name, Store: r.StoreURL, Credentials: []string{}}
+		NamedBy: "the image", About: r.Name, Store: r.StoreURL, Credentials: []string{}}
 	for _, credential := range slices.Concat(
 		r.Credentials, r.StoreCredentials) {
 		one.Credentials = append(one.Credentials, credential.Source)
