@@ -64,6 +64,18 @@ def test_keys_of_the_platform_change_nothing(chart, key, value):
     assert chart.render(**{key: value}).objects == chart.render().objects
 
 
+def test_pods_run_on_the_cpus_that_the_platform_names(chart):
+    label = 'app.starlingx.io/component'
+
+    def labels(**values):
+        server = chart.render(**values).get('Deployment',
+                                            'portieris-portieris')
+        return server['spec']['template']['metadata']['labels']
+
+    assert labels()[label] == 'platform'
+    assert labels(**{label: 'application'})[label] == 'application'
+
+
 def without_quotes(text):
     """Return a message of Helm without the quotes it escapes."""
     return text.replace('\\', '')

@@ -35,10 +35,11 @@ def release():
     return documents('fluxcd/fluxcd-manifests/portieris/helmrelease.yaml')[0]
 
 
-def test_the_override_keys_are_those_of_the_schema():
-    import generate_override_keys as generate
-    assert pathlib.Path(generate.MODULE).read_text() == generate.module(), (
-        'run python-k8sapp-portieris/generate_override_keys.py')
+def test_the_plugin_knows_the_values_and_crds_of_the_chart():
+    import generate_from_chart as generate
+    for path, text in generate.MODULES.items():
+        assert pathlib.Path(path).read_text() == text(), (
+            'run python-k8sapp-portieris/generate_from_chart.py')
 
 
 def test_the_chart_is_known_by_the_name_of_its_release():

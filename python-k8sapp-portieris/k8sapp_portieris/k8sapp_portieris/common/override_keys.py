@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keys of the chart's values; written by generate_override_keys.py.
+"""The keys of the chart's values; written by generate_from_chart.py.
 
 A dictionary names all keys there are, a list holds the shape of its items,
 a tuple the values to choose from. Below None anything goes.
@@ -21,6 +21,7 @@ OVERRIDE_KEYS = \
      'image': {'repository': None, 'tag': None},
      'imagePullSecrets': None,
      'images': {'tags': {'portieris': None}},
+     'keepPolicies': None,
      'logLevel': ('debug', 'info', 'warn', 'error'),
      'namespace': None,
      'nodeSelector': None,

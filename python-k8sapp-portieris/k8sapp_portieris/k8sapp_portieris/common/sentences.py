@@ -11,10 +11,14 @@ import base64
 import difflib
 import re
 import ssl
+import time
 
 import yaml
 
+from k8sapp_portieris.common import constants
 from k8sapp_portieris.common import override_keys
+from k8sapp_portieris.common import overrides
+from k8sapp_portieris.common import platform
 
 CERTIFICATE_BEGIN = u'-----BEGIN CERTIFICATE-----'
 CERTIFICATE = re.compile(
@@ -26,27 +30,47 @@ CA_KEYS = ('trustedCA', 'TrustedCACert', 'caCert')
 
 TEXT_TYPES = (str, type(u''))
 
+# As in the chart's schema.
+MOST_REPLICAS = 100
+
 
 def about(user_overrides):
     """Return the sentences about the YAML text ``user_overrides``."""
+    values, found = _read(user_overrides)
+    if found:
+        return found
+    return (about_keys(values, override_keys.OVERRIDE_KEYS)
+            + about_trust_servers(values.get('trustServers'))
+            + about_namespaces(values.get('exemptNamespaces'))
+            + about_replicas(values.get('replicaCount'))
+            + about_certificates(values, CA_KEYS))
+
+
+def about_old_chart(user_overrides):
+    """Return the sentences about overrides of the chart portieris-certs.
+
+    Of all that the chart had, only the CA still means something.
+    """
+    values, found = _read(user_overrides)
+    return found or about_certificates(values, CA_KEYS[-1:])
+
+
+def _read(user_overrides):
+    """Return the values, and sentences if there are none to be had."""
     try:
-        values = yaml.safe_load(user_overrides or '')
+        values = overrides.load(user_overrides)
     except yaml.YAMLError as error:
         mark = getattr(error, 'problem_mark', None)
-        return ['They are no YAML%s.' % (
+        return {}, ['They are no YAML%s.' % (
             ' from line %d on' % (mark.line + 1) if mark else '')]
     except ValueError as error:
         # What looks like a date and is none, 2026-02-30 for example.
-        return ['They hold a value that cannot be read (%s); put it in '
-                'quotes.' % _shown(error)]
-    if values is None:
-        return []
-    if not isinstance(values, dict):
-        return ['They are a %s, not keys with values.' % (
+        return {}, ['They hold a value that cannot be read (%s); put it in '
+                    'quotes.' % _shown(error)]
+    if values is not None and not isinstance(values, dict):
+        return {}, ['They are a %s, not keys with values.' % (
             'list' if isinstance(values, list) else 'single value')]
-    return (about_keys(values, override_keys.OVERRIDE_KEYS)
-            + about_trust_servers(values.get('trustServers'))
-            + about_certificates(values))
+    return values or {}, []
 
 
 def about_keys(values, known, path=''):
@@ -128,10 +152,62 @@ def _host_of(url):
     return _shown(url).split('://', 1)[-1].strip('/') or 'HOST:PORT'
 
 
-def about_certificates(values):
-    """Say which certificate bundle cannot be read."""
+def about_namespaces(exempt):
+    """Say which namespaces of the platform would be judged."""
+    if not isinstance(exempt, list):
+        return []
+    missing = [name for name in constants.PLATFORM_NAMESPACES
+               if name not in exempt]
+    if not missing:
+        return []
+    return ['exemptNamespaces replaces the whole list and leaves out %s: '
+            'the platform could not start its own pods there while no server '
+            'answers. Add %s.' % (' and '.join(missing),
+                                  'it' if len(missing) == 1 else 'them')]
+
+
+def about_replicas(count):
+    """Say that a number of servers is none there can be."""
+    try:
+        fits = count is None or (1 <= int(count) <= MOST_REPLICAS
+                                 and not isinstance(count, bool))
+    except (TypeError, ValueError):
+        fits = False
+    return [] if fits else [
+        'replicaCount is "%s", but has to be a number from 1 to %d; without '
+        'it there is one server for each controller.' % (
+            _shown(count), MOST_REPLICAS)]
+
+
+def about_default(values, names):
+    """Say that the policies would deny every image of the platform.
+
+    ``names`` are those of the entries in users' policies. Whether an entry
+    matches is the server's business; this asks only whether any entry is
+    meant for the platform's registry at all.
+    """
+    default = values.get('defaultPolicy')
+    if default not in ('deny', 'none'):
+        return []
+    servers = values.get('trustServers')
+    registries = [server.get('registry') for server in servers
+                  if isinstance(server, dict)] \
+        if isinstance(servers, list) else []
+    if any(_shown(name).startswith((platform.LOCAL_REGISTRY, '*'))
+           for name in registries + list(names)):
+        return []
+    return ['With defaultPolicy "%s" every image of %s would be denied '
+            'outside the exempt namespaces, those of the platform\'s '
+            'applications too, because no policy names that registry. Apply '
+            'a ClusterImagePolicy with an entry "%s:9001/*" first, or set '
+            'defaultPolicy to "allow".' % (
+                default, platform.LOCAL_REGISTRY, platform.LOCAL_REGISTRY)]
+
+
+def about_certificates(values, keys):
+    """Say which certificate bundle cannot be used."""
     return ['%s %s.' % (key, problem)
-            for key in CA_KEYS
+            for key in keys
             for problem in [_certificate_problem(values.get(key))]
             if problem]
 
@@ -154,10 +230,40 @@ def _certificate_problem(bundle):
         return 'holds a certificate that is cut short; ' + how
     try:
         # Comments between the certificates may be in any language.
-        ssl.create_default_context(cadata=u'\n'.join(certificates))
+        found = [_authority(each) for each in certificates]
     except (ssl.SSLError, ValueError):
         return 'holds a certificate that cannot be read; ' + how
-    return None
+    return _authority_problem(found, time.time())
+
+
+def _authority(pem):
+    """Return what OpenSSL says of a certificate, None if it is no CA's."""
+    # On Python 2 a str would be taken for DER.
+    context = ssl.create_default_context(cadata=u'%s' % pem)
+    authorities = context.get_ca_certs()
+    return authorities[0] if authorities else None
+
+
+def _authority_problem(authorities, now):
+    """Say why the bundle verifies nothing, or never will.
+
+    A certificate out of date among others in date does no harm: bundles of
+    public authorities have some.
+    """
+    for place, authority in enumerate(authorities, 1):
+        if authority is None:
+            return ('holds a certificate, number %d, that is no authority\'s '
+                    '(it has no CA flag); give the certificate of the CA '
+                    'that signed it' % place)
+    dates = [(ssl.cert_time_to_seconds(each['notBefore']),
+              ssl.cert_time_to_seconds(each['notAfter']), each)
+             for each in authorities]
+    if any(begin <= now <= end for begin, end, _ in dates):
+        return None
+    _, end, newest = max(dates, key=lambda each: each[1])
+    return 'holds no certificate in date: %s; give the one in use today' % (
+        'the newest ended on ' + newest['notAfter'] if end < now
+        else 'the newest begins on ' + newest['notBefore'])
 
 
 def _from_base64(text):

@@ -6,6 +6,7 @@ from sysinv.common import exception
 from sysinv.helm import base
 
 from k8sapp_portieris.common import constants as app_constants
+from k8sapp_portieris.common import overrides as user_overrides
 from k8sapp_portieris.common import platform
 
 # FluxCDBaseHelm is there from StarlingX 7.0 on.
@@ -35,7 +36,9 @@ class PortierisHelm(_Base):
                 https_proxy=self._docker_proxy(
                     constants.SERVICE_PARAM_NAME_DOCKER_HTTPS_PROXY),
                 no_proxy=self._docker_proxy(
-                    constants.SERVICE_PARAM_NAME_DOCKER_NO_PROXY)),
+                    constants.SERVICE_PARAM_NAME_DOCKER_NO_PROXY),
+                all_in_one=self._is_all_in_one(),
+                old_ca=self._old_ca()),
         }
         if not namespace:
             return overrides
@@ -66,3 +69,22 @@ class PortierisHelm(_Base):
             constants.SERVICE_PARAM_SECTION_DOCKER_PROXY,
             name)
         return parameter.value if parameter else None
+
+    def _is_all_in_one(self):
+        return self._get_system().system_type == app_constants.ALL_IN_ONE
+
+    def _old_ca(self):
+        """Return the CA that was set for the chart portieris-certs.
+
+        A text that cannot be read is none here; the check before the apply
+        tells what is wrong with it.
+        """
+        try:
+            row = self.dbapi.helm_override_get(
+                app_id=self.dbapi.kube_app_get(
+                    app_constants.HELM_APP_PORTIERIS).id,
+                name=app_constants.HELM_CHART_PORTIERIS_CERTS,
+                namespace=app_constants.HELM_NS_PORTIERIS)
+        except exception.NotFound:
+            return None
+        return user_overrides.text_at(row.user_overrides, 'caCert')

@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lifecycle plugin: checks before, and nothing left behind after."""
+"""The lifecycle plugin: checks before, protection during, nothing after.
+
+Two kinds of steps: those that refuse do so with a sentence, on a finding
+and not because something could not be asked; the others are logged when
+they fail, and whatever they left is taken up by the next step that sysinv
+calls.
+"""
+
+import functools
 
 from oslo_log import log as logging
 
@@ -9,34 +17,97 @@ from sysinv.helm import lifecycle_base as base
 from sysinv.helm import lifecycle_utils
 
 from k8sapp_portieris.common import constants as app_constants
+from k8sapp_portieris.common import definitions
+from k8sapp_portieris.common import overrides
 from k8sapp_portieris.common import sentences
+from k8sapp_portieris.lifecycle import cluster as clusters
+from k8sapp_portieris.lifecycle import issuance
+from k8sapp_portieris.lifecycle import namespaces
+from k8sapp_portieris.lifecycle import policies
+from k8sapp_portieris.lifecycle import webhook
 
 LOG = logging.getLogger(__name__)
 
 CHECK = constants.APP_LIFECYCLE_TYPE_SEMANTIC_CHECK
+OPERATION = constants.APP_LIFECYCLE_TYPE_OPERATION
 RESOURCE = constants.APP_LIFECYCLE_TYPE_RESOURCE
+MANIFEST = constants.APP_LIFECYCLE_TYPE_MANIFEST
+ARMADA = app_constants.LIFECYCLE_TYPE_ARMADA_REQUEST
+FLUXCD = app_constants.LIFECYCLE_TYPE_FLUXCD_REQUEST
 PRE = constants.APP_LIFECYCLE_TIMING_PRE
 POST = constants.APP_LIFECYCLE_TIMING_POST
+STATUS = app_constants.LIFECYCLE_TIMING_STATUS
 APPLY = constants.APP_APPLY_OP
 REMOVE = constants.APP_REMOVE_OP
+DELETE = constants.APP_DELETE_OP
 UPDATE = constants.APP_UPDATE_OP
+ABORT = constants.APP_ABORT_OP
+RECOVER = app_constants.APP_RECOVER_OP
+RECOVER_UPDATE = app_constants.APP_RECOVER_UPDATE_OP
+BACKUPS = (constants.APP_BACKUP, constants.APP_ETCD_BACKUP,
+           constants.APP_RESTORE)
 
-# (type, timing, operation): method. The apply check comes in manual and in
+# (type, timing, operation): methods. The apply check comes in manual and in
 # automatic mode; the update check on the old application and on the new one.
+# An update calls no operation hook, and on success no resource/post.
 BEFORE_BASE = {
-    (CHECK, PRE, APPLY): '_check',
-    (CHECK, PRE, UPDATE): '_check',
+    (CHECK, PRE, APPLY): ('_check',),
+    (CHECK, PRE, UPDATE): ('_check',),
+    # Updates before 6.0 come to no check of the new application.
+    (RESOURCE, PRE, APPLY): ('_check_overrides', '_drop_marker',
+                             '_wait_for_namespace'),
 }
 AFTER_BASE = {
-    (RESOURCE, POST, REMOVE): '_delete_namespace',
+    (CHECK, PRE, UPDATE): ('_relax_for_update',),
+    (RESOURCE, PRE, UPDATE): ('_relax',),
+    (RESOURCE, PRE, APPLY): ('_label_namespaces', '_check_issuance'),
+    (ARMADA, PRE, APPLY): ('_define_policies',),
+    (FLUXCD, STATUS, APPLY): ('_check_webhook',),
+    # A removal is called "delete" by Armada up to 6.0.
+    (ARMADA, PRE, DELETE): ('_export_policies', '_take_webhook_away'),
+    (ARMADA, PRE, REMOVE): ('_export_policies', '_take_webhook_away'),
+    (FLUXCD, PRE, REMOVE): ('_export_policies', '_take_webhook_away'),
+    (RESOURCE, POST, REMOVE): ('_delete_namespace', '_forget_webhook',
+                               '_undefine_policies'),
 }
+# However an operation ends, one of these is called.
+AFTER_BASE.update({moment: ('_restore',) for moment in (
+    (ARMADA, POST, APPLY), (FLUXCD, POST, APPLY), (MANIFEST, POST, APPLY),
+    (RESOURCE, POST, APPLY), (RESOURCE, PRE, RECOVER),
+    (RESOURCE, PRE, RECOVER_UPDATE), (OPERATION, POST, APPLY),
+    (OPERATION, POST, ABORT))})
+AFTER_BASE.update({(OPERATION, PRE, operation): ('_take_webhook_away',)
+                   for operation in BACKUPS})
+AFTER_BASE.update({(OPERATION, POST, operation): ('_restore',)
+                   for operation in BACKUPS})
 
 HOW_TO_MEND = (
     'See them with "system helm-override-show {0}"; set all anew with "system '
-    'helm-override-update {0} --reset-values --values FILE".'.format(
-        ' '.join((app_constants.HELM_APP_PORTIERIS,
-                  app_constants.HELM_CHART_PORTIERIS,
-                  app_constants.HELM_NS_PORTIERIS))))
+    'helm-override-update {0} --reset-values --values FILE".')
+ROW = (app_constants.HELM_CHART_PORTIERIS, app_constants.HELM_NS_PORTIERIS)
+OLD_ROW = (app_constants.HELM_CHART_PORTIERIS_CERTS,
+           app_constants.HELM_NS_PORTIERIS)
+
+# Where there are status hooks, from 10.0 on, there is the exception too.
+NOT_READY = getattr(exception, 'LifecycleStatusCheckNotReady',
+                    exception.LifecycleSemanticCheckException)
+
+# cert-manager writes the CA within a second or two.
+_CA_SECONDS = 30
+
+
+def forgiving(step):
+    """Log what goes wrong in a step, and go on."""
+    @functools.wraps(step)
+    def call(self, app_op, app, hook_info):
+        try:
+            return step(self, app_op, app, hook_info)
+        except Exception:
+            LOG.exception('%s: %s did not work at %s %s %s' % (
+                app.name, step.__name__.strip('_'), hook_info.lifecycle_type,
+                hook_info.relative_timing, hook_info.operation))
+            return None
+    return call
 
 
 class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
@@ -50,13 +121,20 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
                               hook_info):
         moment = (hook_info.lifecycle_type, hook_info.relative_timing,
                   hook_info.operation)
-        if moment in BEFORE_BASE:
-            getattr(self, BEFORE_BASE[moment])(app_op, app)
-        if not self._is_automatic_apply(moment, hook_info):
-            super(PortierisAppLifecycleOperator, self).app_lifecycle_actions(
-                context, conductor_obj, app_op, app, hook_info)
-        if moment in AFTER_BASE:
-            getattr(self, AFTER_BASE[moment])(app_op, app)
+        try:
+            for step in BEFORE_BASE.get(moment, ()):
+                getattr(self, step)(app_op, app, hook_info)
+            if not self._is_automatic_apply(moment, hook_info):
+                super(PortierisAppLifecycleOperator,
+                      self).app_lifecycle_actions(
+                    context, conductor_obj, app_op, app, hook_info)
+            for step in AFTER_BASE.get(moment, ()):
+                getattr(self, step)(app_op, app, hook_info)
+        except Exception:
+            if moment in ((RESOURCE, PRE, APPLY), (ARMADA, PRE, APPLY)):
+                # sysinv may call no further hook of this application.
+                self._restore(app_op, app, hook_info)
+            raise
 
     @staticmethod
     def _is_automatic_apply(moment, hook_info):
@@ -65,10 +143,15 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
         return (moment == (CHECK, PRE, APPLY)
                 and hook_info.mode == constants.APP_LIFECYCLE_MODE_AUTO)
 
-    def _check(self, app_op, app):
-        """Refuse what could not work, before anything is changed."""
+    # Checks: what could not work is refused before anything is changed.
+
+    def _check(self, app_op, app, hook_info):
         self._check_cert_manager(app_op, app)
-        self._check_overrides(app_op, app)
+        self._check_overrides(app_op, app, hook_info)
+        reason = self._denies_everything(app_op, app, hook_info)
+        if reason:
+            raise exception.LifecycleSemanticCheckException(
+                '%s %s' % (reason, _how_to_mend(ROW)))
 
     @staticmethod
     def _check_cert_manager(app_op, app):
@@ -86,27 +169,191 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
                     app.name, name, status, constants.APP_APPLY_SUCCESS,
                     name))
 
-    def _check_overrides(self, app_op, app):
-        found = sentences.about(self._user_overrides(app_op, app))
-        if found:
-            raise exception.LifecycleSemanticCheckException(
-                'The user overrides of %s cannot be applied. %s %s' % (
-                    app.name, ' '.join(found), HOW_TO_MEND))
+    def _check_overrides(self, app_op, app, hook_info):
+        for row, about in ((ROW, sentences.about),
+                           (OLD_ROW, sentences.about_old_chart)):
+            found = about(_user_overrides(app_op, app, row))
+            if found:
+                raise exception.LifecycleSemanticCheckException(
+                    'The user overrides of %s cannot be applied. %s %s' % (
+                        row[0], ' '.join(found), _how_to_mend(row)))
 
-    @staticmethod
-    def _user_overrides(app_op, app):
-        dbapi = app_op._dbapi
-        try:
-            return dbapi.helm_override_get(
-                app_id=dbapi.kube_app_get(app.name).id,
-                name=app_constants.HELM_CHART_PORTIERIS,
-                namespace=app_constants.HELM_NS_PORTIERIS).user_overrides
-        except exception.NotFound:
+    @forgiving
+    def _denies_everything(self, app_op, app, hook_info):
+        values = overrides.read(_user_overrides(app_op, app))
+        if not sentences.about_default(values, ()):
             return None
+        names = [entry.get('name') for policy in policies.written_by_users(
+            _cluster(app_op))
+            for entry in policy['spec'].get('repositories') or []]
+        return ' '.join(sentences.about_default(values, names))
 
-    def _delete_namespace(self, app_op, app):
+    def _check_issuance(self, app_op, app, hook_info):
+        problem = self._issuance_problem(app_op, app, hook_info)
+        if problem:
+            raise exception.LifecycleSemanticCheckException(
+                '%s needs a certificate, and cert-manager does not issue '
+                'any: %s. Look at "kubectl get pods -n cert-manager", and '
+                'apply again.' % (app.name, problem))
+
+    @forgiving
+    def _issuance_problem(self, app_op, app, hook_info):
+        return issuance.problem(_cluster(app_op),
+                                app_constants.HELM_NS_PORTIERIS)
+
+    def _check_webhook(self, app_op, app, hook_info):
+        """Refuse to call it applied while the API server cannot ask it.
+
+        10.0 calls this while the pods are still coming, and takes an
+        exception for the end: until there is a server nothing is wrong.
+        """
+        if self._lacks_ca(app_op, app, hook_info):
+            raise NOT_READY(
+                'cert-manager has not written the CA into %s within %d '
+                'seconds, so Kubernetes refuses every workload. Look at '
+                '"kubectl get pods -n cert-manager" and "kubectl get '
+                'certificates -n %s", and apply again.' % (
+                    webhook.NAME, _CA_SECONDS,
+                    app_constants.HELM_NS_PORTIERIS))
+
+    @forgiving
+    def _lacks_ca(self, app_op, app, hook_info):
+        cluster = _cluster(app_op)
+        return webhook.is_served(cluster) and not clusters.wait_until(
+            lambda: webhook.has_ca(cluster), _CA_SECONDS)
+
+    # The webhook: relaxed during an update, away during a backup.
+
+    def _relax_for_update(self, app_op, app, hook_info):
+        # The check of the old application may still refuse the update.
+        if (hook_info.extra or {}).get(
+                app_constants.LIFECYCLE_EXTRA_TO_APP):
+            self._relax(app_op, app, hook_info)
+
+    @forgiving
+    def _relax(self, app_op, app, hook_info):
+        if webhook.relax(_cluster(app_op)):
+            LOG.info('%s: workloads pass while no server answers, until the '
+                     'update is over' % app.name)
+
+    @forgiving
+    def _take_webhook_away(self, app_op, app, hook_info):
+        """Before a snapshot of etcd, or before its server goes.
+
+        A removal that is given up, and followed by an apply, puts it back.
+        """
+        if webhook.take_away(_cluster(app_op)):
+            LOG.info('%s: %s is away during %s' % (
+                app.name, webhook.NAME, hook_info.operation))
+
+    @forgiving
+    def _restore(self, app_op, app, hook_info):
+        """Have the webhook where, and as, it is between operations."""
+        cluster = _cluster(app_op)
+        if webhook.put_back(cluster):
+            LOG.info('%s: %s is back' % (app.name, webhook.NAME))
+        policy = overrides.failure_policy(
+            overrides.read(_user_overrides(app_op, app)))
+        if webhook.settle(cluster, policy):
+            LOG.info('%s: failure policy is %s again' % (app.name, policy))
+
+    @forgiving
+    def _forget_webhook(self, app_op, app, hook_info):
+        webhook.forget(_cluster(app_op))
+
+    @forgiving
+    def _drop_marker(self, app_op, app, hook_info):
+        """Undo what an older application wrote before an update."""
+        row = _row(app_op, app, ROW)
+        text = overrides.without_marker(row.user_overrides) if row else None
+        if text is not None:
+            app_op._dbapi.helm_override_update(
+                app_id=row.app_id, name=ROW[0], namespace=ROW[1],
+                values={'user_overrides': text})
+            LOG.info('%s: the user overrides have the failure policy of '
+                     'before the update again' % app.name)
+
+    # Namespaces.
+
+    @forgiving
+    def _wait_for_namespace(self, app_op, app, hook_info):
+        name = app_constants.HELM_NS_PORTIERIS
+        if not namespaces.wait_while_terminating(_cluster(app_op), name):
+            LOG.warning('%s: namespace %s is still being deleted' % (
+                app.name, name))
+
+    @forgiving
+    def _label_namespaces(self, app_op, app, hook_info):
+        cluster = _cluster(app_op)
+        values = overrides.read(_user_overrides(app_op, app))
+        own = app_constants.HELM_NS_PORTIERIS
+        for name in sorted(set(overrides.exempt_namespaces(
+                values, app_constants.EXEMPT_NAMESPACES)) | {own}):
+            labels = {namespaces.NAME_LABEL: name}
+            if name == own:
+                labels[app_constants.COMPONENT_LABEL] = \
+                    overrides.component(values)
+            if namespaces.label(cluster, name, labels):
+                LOG.info('%s: namespace %s is labelled' % (app.name, name))
+
+    def _delete_namespace(self, app_op, app, hook_info):
         """Take away what create_local_registry_secrets brought."""
         namespace = app_constants.HELM_NS_PORTIERIS
         if app_op._kube.kube_get_namespace(namespace):
             lifecycle_utils.delete_namespace(app_op, namespace)
         LOG.info('%s: namespace %s is gone' % (app.name, namespace))
+
+    # Policies.
+
+    @forgiving
+    def _define_policies(self, app_op, app, hook_info):
+        # Armada's Tiller ignores a chart's crds folder.
+        policies.define(_cluster(app_op), definitions.DEFINITIONS)
+
+    @forgiving
+    def _export_policies(self, app_op, app, hook_info):
+        names = policies.export(_cluster(app_op))
+        if names:
+            LOG.info('%s: the policies are kept in kube-system, ConfigMap '
+                     '%s' % (app.name, ', '.join(names)))
+
+    @forgiving
+    def _undefine_policies(self, app_op, app, hook_info):
+        """Delete the users' policies if a user said so."""
+        values = overrides.read(_user_overrides(app_op, app))
+        if values.get('keepPolicies') is not False:
+            return
+        cluster = _cluster(app_op)
+        # Again, because the first time may have failed unnoticed.
+        policies.export(cluster)
+        if policies.undefine(cluster):
+            LOG.info('%s: policies and their kinds are gone' % app.name)
+        else:
+            LOG.warning('%s: Kubernetes still deletes policies' % app.name)
+
+
+def _cluster(app_op):
+    return clusters.Cluster(
+        app_op._kube._get_kubernetesclient_core().api_client)
+
+
+def _row(app_op, app, row):
+    """Return a row of overrides, None if there is none."""
+    name, namespace = row
+    dbapi = app_op._dbapi
+    try:
+        return dbapi.helm_override_get(
+            app_id=dbapi.kube_app_get(app.name).id, name=name,
+            namespace=namespace)
+    except exception.NotFound:
+        return None
+
+
+def _user_overrides(app_op, app, row=ROW):
+    found = _row(app_op, app, row)
+    return found.user_overrides if found else None
+
+
+def _how_to_mend(row):
+    return HOW_TO_MEND.format(' '.join(
+        (app_constants.HELM_APP_PORTIERIS,) + row))

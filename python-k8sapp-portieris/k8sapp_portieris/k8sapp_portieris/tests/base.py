@@ -10,6 +10,8 @@ import importlib
 import sys
 import unittest
 
+from k8sapp_portieris.tests import api
+
 try:
     from sysinv import double
 except ImportError:
@@ -55,6 +57,12 @@ class ReleaseTestCase(unittest.TestCase):
             double.emulate(cls.RELEASE, forget=[
                 'k8sapp_portieris.' + room for room in PLUGIN_ROOMS])
 
+    def change(self, module, name, value):
+        """Set a value in a module of the plugin until the test ends."""
+        module = plugin(module)
+        self.addCleanup(setattr, module, name, getattr(module, name))
+        setattr(module, name, value)
+
     def is_at_least(self, release):
         return double is None or double.at_least(release)
 
@@ -77,11 +85,14 @@ class Db(object):
     """The methods of sysinv's database that base class and plugin call."""
 
     def __init__(self, hosts=(), parameters=None, user_overrides=None,
-                 system_overrides=None, cert_manager='applied'):
+                 system_overrides=None, cert_manager='applied',
+                 old_overrides=None, system_type='Standard'):
         self.hosts = list(hosts)
         self.parameters = parameters or {}
         self.user_overrides = user_overrides
         self.system_overrides = system_overrides
+        self.old_overrides = old_overrides
+        self.system_type = system_type
         self.apps = {'portieris': Row(id=7, status='uploaded')}
         if cert_manager:
             self.apps['cert-manager'] = Row(id=1, status=cert_manager)
@@ -111,23 +122,38 @@ class Db(object):
             raise sysinv('common.exception').KubeAppNotFound(name=name)
         return self.apps[name]
 
+    def isystem_get_one(self):
+        return Row(system_type=self.system_type)
+
     def helm_override_get(self, app_id, name, namespace):
-        known = (app_id, name, namespace) == (7, 'portieris', 'portieris')
-        if not known or (self.user_overrides is None
-                         and self.system_overrides is None):
+        found = {
+            (7, 'portieris', 'portieris'): (self.user_overrides,
+                                            self.system_overrides),
+            (7, 'portieris-certs', 'portieris'): (self.old_overrides, None),
+        }.get((app_id, name, namespace), (None, None))
+        if found == (None, None):
             raise sysinv('common.exception').HelmOverrideNotFound(
                 name=name, namespace=namespace)
-        return Row(user_overrides=self.user_overrides,
-                   system_overrides=self.system_overrides)
+        return Row(app_id=app_id, name=name, namespace=namespace,
+                   user_overrides=found[0], system_overrides=found[1])
+
+    def helm_override_update(self, app_id, name, namespace, values):
+        self.helm_override_get(app_id, name, namespace)
+        if name == 'portieris':
+            self.user_overrides = values['user_overrides']
 
 
 class Kube(object):
-    """Namespaces and secrets, as KubeOperator shows them."""
+    """Namespaces and secrets, as KubeOperator shows them; and the API."""
 
     def __init__(self):
+        self.api = api.platform()
         self.namespaces = {'kube-system', 'default'}
         self.secrets = {('kube-system', 'default-registry-key'): {
             '.dockerconfigjson': 'e30='}}
+
+    def _get_kubernetesclient_core(self):
+        return Row(api_client=self.api)
 
     def kube_get_namespace(self, namespace):
         return namespace in self.namespaces
@@ -166,3 +192,20 @@ class AppOperator(object):
         self._dbapi = dbapi or Db()
         self._kube = Kube()
         self._helm = Helm()
+
+
+class Conductor(object):
+
+    def __init__(self, **behavior):
+        self.apps_metadata = {'portieris': {'behavior': behavior}}
+
+
+def run(app_op, mode, lifecycle_type, timing, operation, extra=None,
+        conductor=None):
+    """Call the plugin as sysinv does at that moment."""
+    hook_info = sysinv('helm.lifecycle_hook').LifecycleHookInfo()
+    hook_info.init(mode, lifecycle_type, timing, operation)
+    hook_info.extra = extra or {}
+    plugin('lifecycle.lifecycle_portieris') \
+        .PortierisAppLifecycleOperator().app_lifecycle_actions(
+            None, conductor, app_op, Row(name='portieris'), hook_info)

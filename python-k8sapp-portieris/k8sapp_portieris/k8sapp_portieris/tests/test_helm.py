@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The helm plugin on the sysinv of every release."""
 
+import time
+
 import yaml
 
 from k8sapp_portieris.tests import base
@@ -75,6 +77,55 @@ class Overrides(object):
                           'noProxy': 'localhost,registry.local'},
                          values['proxy'])
 
+    def no_proxy(self, text):
+        return helm(parameters={
+            PROXY + ('http_proxy',): 'http://proxy:3128',
+            PROXY + ('no_proxy',): text,
+        }).get_overrides('portieris')['proxy']['noProxy']
+
+    def test_the_platforms_registry_is_never_asked_through_a_proxy(self):
+        self.assertEqual('registry.local', self.no_proxy(''))
+        self.assertEqual('localhost,registry.local',
+                         self.no_proxy(' localhost,, '))
+        self.assertEqual('registry.local,a.b',
+                         self.no_proxy('registry.local,a.b'))
+
+    def test_ipv6_addresses_lose_the_brackets_that_go_does_not_know(self):
+        self.assertEqual(
+            'fd00::1,fd01::/64,[fd00::2]:443,registry.local',
+            self.no_proxy('[fd00::1],[fd01::/64],[fd00::2]:443'))
+
+    def test_probes_are_patient_where_platform_and_work_share_cores(self):
+        self.assertEqual(
+            {'timeoutSeconds': 10, 'failureThreshold': 6},
+            helm(system_type='All-in-one').get_overrides(
+                'portieris')['probes'])
+        self.assertNotIn('probes', helm().get_overrides('portieris'))
+
+    def test_the_ca_of_the_old_chart_is_carried_under_the_weakest_name(self):
+        self.assertEqual('PEM', helm(
+            old_overrides='caCert: PEM\n',
+            user_overrides='trustedCA: other\n').get_overrides(
+                'portieris')['caCert'])
+
+    def test_old_overrides_that_hold_no_ca_change_nothing(self):
+        for text in (None, '', ']', 'caCert: ""', 'caCert: [1]', '- a',
+                     'a: 2026-02-30', 'caCert:'):
+            self.assertEqual({'replicaCount': 1}, helm(
+                old_overrides=text).get_overrides('portieris'))
+
+    def test_they_are_computed_within_five_milliseconds(self):
+        line = 'MIIBfDCCASGgAwIBAgIUPPwOo0m2BY6fYhe5PTeOPiV4nHwwCgYIKoZIzj0'
+        bundle = yaml.safe_dump({'caCert': '\n'.join([line] * 75)})
+        operator = helm(system_type='All-in-one', old_overrides=bundle,
+                        hosts=[base.controller()] * 2)
+        times = []
+        for _ in range(20):
+            begin = time.time()
+            operator.get_overrides()
+            times.append(time.time() - begin)
+        self.assertLess(min(times), 0.005)
+
     def test_no_proxy_value_without_a_proxy(self):
         values = helm(parameters={
             PROXY + ('no_proxy',): 'localhost'}).get_overrides('portieris')
@@ -102,6 +153,33 @@ class Overrides(object):
     def test_asking_twice_gives_the_same(self):
         operator = helm(hosts=[base.controller()] * 2)
         self.assertEqual(operator.get_overrides(), operator.get_overrides())
+
+
+@base.on_each_release()
+class OldChart(object):
+
+    def old(self):
+        return base.plugin('helm.portieris_certs').PortierisCertsHelm(
+            Operator(base.Db()))
+
+    def test_it_has_a_row_in_the_namespace_and_no_values(self):
+        self.assertEqual({'portieris': {}}, self.old().get_overrides())
+        self.assertEqual({}, self.old().get_overrides('portieris'))
+        self.assertEqual(
+            ['portieris'], self.old().get_namespaces_by_app('portieris'))
+
+    def test_it_changes_no_manifest(self):
+        operator = Manifests()
+        for name in ('execute_manifest_updates', 'execute_kustomize_updates'):
+            if hasattr(self.old(), name):
+                getattr(self.old(), name)(operator)
+        self.assertEqual([], operator.left_out)
+
+    def test_a_foreign_namespace_is_refused_by_name(self):
+        exception = base.sysinv('common.exception')
+        with self.assertRaises(exception.InvalidHelmNamespace) as caught:
+            self.old().get_overrides('openstack')
+        self.assertIn('openstack', str(caught.exception))
 
 
 @base.on_each_release(since='stx.7.0')

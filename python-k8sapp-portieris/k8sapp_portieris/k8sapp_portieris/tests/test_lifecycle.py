@@ -1,28 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lifecycle plugin on the sysinv of every release."""
 
+from k8sapp_portieris.tests import api
 from k8sapp_portieris.tests import base
+from k8sapp_portieris.tests.base import run
 
 BAD = 'trustServer: []\n'
 GOOD = ('trustServers:\n- registry: harbor.example.com\n'
         '  url: https://harbor.example.com:4443/\n')
-
-
-class Conductor(object):
-
-    def __init__(self, **behavior):
-        self.apps_metadata = {'portieris': {'behavior': behavior}}
-
-
-def run(app_op, mode, lifecycle_type, timing, operation, extra=None,
-        conductor=None):
-    """Call the plugin as sysinv does at that moment."""
-    hook_info = base.sysinv('helm.lifecycle_hook').LifecycleHookInfo()
-    hook_info.init(mode, lifecycle_type, timing, operation)
-    hook_info.extra = extra or {}
-    base.plugin('lifecycle.lifecycle_portieris') \
-        .PortierisAppLifecycleOperator().app_lifecycle_actions(
-            None, conductor, app_op, base.Row(name='portieris'), hook_info)
 
 
 @base.on_each_release()
@@ -45,6 +30,49 @@ class Checks(object):
             self.assertIn('"trustServers"', sentence)
             self.assertIn('system helm-override-update portieris portieris '
                           'portieris', sentence)
+
+    def test_bad_overrides_of_the_old_chart_stop_it_and_are_named(self):
+        sentence = self.refused(('manual', 'check', 'pre', 'apply'),
+                                old_overrides='caCert: /etc/ca.pem')
+        self.assertIn('overrides of portieris-certs cannot be', sentence)
+        self.assertIn('system helm-override-show portieris portieris-certs '
+                      'portieris', sentence)
+
+    def test_an_apply_that_came_without_a_check_is_checked(self):
+        # An update up to 5.0, for example.
+        sentence = self.refused(('manual', 'resource', 'pre', 'apply'),
+                                user_overrides=BAD)
+        self.assertIn('"trustServers"', sentence)
+
+    def test_denying_the_platforms_own_images_is_refused(self):
+        sentence = self.refused(('manual', 'check', 'pre', 'apply'),
+                                user_overrides='defaultPolicy: deny')
+        self.assertIn('"registry.local:9001/*"', sentence)
+        self.assertIn('system helm-override-update', sentence)
+
+    def test_a_policy_in_the_cluster_for_the_platform_is_enough(self):
+        app_op = base.AppOperator(base.Db(
+            user_overrides='defaultPolicy: deny'))
+        app_op._kube.api.add(
+            api.POLICIES + 'clusterimagepolicies/platform', spec={
+                'repositories': [{'name': 'registry.local:9001/*'}]})
+        run(app_op, 'manual', 'check', 'pre', 'apply')
+
+    def test_the_charts_own_policy_is_not_enough(self):
+        exception = base.sysinv('common.exception')
+        app_op = base.AppOperator(base.Db(
+            user_overrides='defaultPolicy: deny'))
+        app_op._kube.api.add(
+            api.POLICIES + 'clusterimagepolicies/portieris-default', spec={
+                'repositories': [{'name': '*'}]})
+        with self.assertRaises(exception.LifecycleSemanticCheckException):
+            run(app_op, 'manual', 'check', 'pre', 'apply')
+
+    def test_a_cluster_that_cannot_be_asked_stops_no_apply(self):
+        app_op = base.AppOperator(base.Db(
+            user_overrides='defaultPolicy: deny'))
+        app_op._kube.api.broken.add('GET')
+        run(app_op, 'manual', 'check', 'pre', 'apply')
 
     def test_cert_manager_has_to_be_applied_first(self):
         for status, told in (('uploaded', 'which is uploaded'),
@@ -74,14 +102,14 @@ class Checks(object):
         app_op = base.AppOperator(base.Db(user_overrides=BAD))
         for operation in ('remove', 'delete'):
             run(app_op, 'manual', 'check', 'pre', operation,
-                extra={'force': False}, conductor=Conductor())
+                extra={'force': False}, conductor=base.Conductor())
 
     def test_what_the_base_forbids_stays_forbidden(self):
         exception = base.sysinv('common.exception')
         with self.assertRaises(
                 exception.LifecycleSemanticCheckOpererationBlocked):
             run(base.AppOperator(), 'manual', 'check', 'pre', 'remove',
-                extra={'force': False}, conductor=Conductor(
+                extra={'force': False}, conductor=base.Conductor(
                     forbidden_manual_operations=['remove']))
 
 
@@ -108,6 +136,85 @@ class Resources(object):
             self.assertEqual([('kube-system', 'default-registry-key')],
                              list(app_op._kube.secrets))
 
+    def test_the_namespace_is_deleted_although_it_is_gone_already(self):
+        # The platform's script for 22.12 deletes it by name.
+        app_op = base.AppOperator()
+        run(app_op, 'manual', 'resource', 'post', 'remove',
+            extra={'force': False})
+        self.assertNotIn('portieris', app_op._kube.namespaces)
+
+    def labels(self, app_op, name):
+        return app_op._kube.api.objects[api.NAMESPACES + name][
+            'metadata'].get('labels')
+
+    def test_exempt_namespaces_get_the_label_the_webhook_selects_by(self):
+        app_op = base.AppOperator()
+        for _ in range(2):
+            run(app_op, 'manual', 'resource', 'pre', 'apply')
+            self.assertEqual({'kubernetes.io/metadata.name': 'kube-system'},
+                             self.labels(app_op, 'kube-system'))
+        self.assertNotIn(api.NAMESPACES + 'flux-helm',
+                         app_op._kube.api.objects)
+
+    def test_only_what_is_exempt_is_labelled(self):
+        app_op = base.AppOperator(base.Db(
+            user_overrides='exemptNamespaces: [kube-system, cert-manager, '
+                           'flux-helm, build]'))
+        for name in ('build', 'web'):
+            app_op._kube.api.add(api.NAMESPACES + name)
+        run(app_op, 'manual', 'resource', 'pre', 'apply')
+        self.assertIn('kubernetes.io/metadata.name',
+                      self.labels(app_op, 'build'))
+        self.assertIsNone(self.labels(app_op, 'web'))
+
+    def test_labels_that_are_there_are_not_written_again(self):
+        app_op = base.AppOperator()
+        run(app_op, 'manual', 'resource', 'pre', 'apply')
+        del app_op._kube.api.changes[:]
+        run(app_op, 'manual', 'resource', 'pre', 'apply')
+        self.assertEqual([], [
+            path for method, path in app_op._kube.api.changes
+            if method == 'PATCH'])
+
+    def test_the_own_namespace_says_on_whose_cpus_it_runs(self):
+        for text, wanted in (
+                (None, 'platform'),
+                ('app.starlingx.io/component: true', 'platform'),
+                ('app.starlingx.io/component: application', 'application')):
+            app_op = base.AppOperator(base.Db(user_overrides=text))
+            run(app_op, 'manual', 'resource', 'pre', 'apply')
+            self.assertEqual(wanted, self.labels(app_op, 'portieris')[
+                'app.starlingx.io/component'])
+
+    def test_an_apply_waits_for_a_removal_that_was_given_up(self):
+        app_op = base.AppOperator()
+        namespace = app_op._kube.api.objects[api.NAMESPACES + 'portieris']
+        namespace['metadata']['deletionTimestamp'] = 'now'
+        asked = []
+
+        def gone(self, path, *args):
+            if path == api.NAMESPACES + 'portieris':
+                asked.append(path)
+                namespace['metadata'].pop('deletionTimestamp', None)
+            return api.Api._get(self, path, *args)
+        app_op._kube.api._get = gone.__get__(app_op._kube.api)
+        run(app_op, 'manual', 'resource', 'pre', 'apply')
+        self.assertGreater(len(asked), 1)
+
+    def test_an_apply_goes_on_when_the_cluster_cannot_be_asked(self):
+        app_op = base.AppOperator()
+        app_op._kube.api.broken.add('GET')
+        run(app_op, 'manual', 'resource', 'pre', 'apply')
+        self.assertIn('portieris', app_op._kube.namespaces)
+
+    def test_what_an_older_application_put_aside_is_back_in_place(self):
+        db = base.Db(user_overrides='webHooks: {failurePolicy: Ignore}\n'
+                                    'PostUpgradePolicy: Fail\n')
+        for _ in range(2):
+            run(base.AppOperator(db), 'manual', 'resource', 'pre', 'apply')
+            self.assertEqual('webHooks:\n  failurePolicy: Fail\n',
+                             db.user_overrides)
+
     def test_other_moments_touch_nothing(self):
         app_op = base.AppOperator()
         for lifecycle_type in ('operation', 'manifest', 'rbd',
@@ -119,3 +226,4 @@ class Resources(object):
                     run(app_op, None, lifecycle_type, timing, operation)
         self.assertEqual({'kube-system', 'default'},
                          app_op._kube.namespaces)
+        self.assertEqual([], app_op._kube.api.changes)

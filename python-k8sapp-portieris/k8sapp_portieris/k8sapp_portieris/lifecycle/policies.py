@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The policies that users wrote, and the definitions of their kinds."""
+
+import yaml
+
+from k8sapp_portieris.lifecycle import cluster as clusters
+
+GROUP = 'portieris.cloud.ibm.com'
+KINDS = (('clusterimagepolicies', 'ClusterImagePolicy'),
+         ('imagepolicies', 'ImagePolicy'))
+DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+
+# Where policies are written before a removal. More than fits into one
+# object goes on in EXPORT-2 and so on.
+EXPORT = 'portieris-policies'
+KEY = 'policies.yaml'
+CONFIG_MAPS = '/api/v1/namespaces/kube-system/configmaps'
+# etcd takes 1.5 MB and a ConfigMap 1 MiB.
+_BYTES = 900 * 1000
+
+# The chart's own policy; on Armada nothing but the name tells.
+_DEFAULT = 'portieris-default'
+_RELEASE = 'portieris-portieris'
+_LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
+
+_ESTABLISHED_SECONDS = 30
+_GONE_SECONDS = 60
+
+
+def written_by_users(cluster):
+    """Return the policies that no chart of ours brought."""
+    return [dict(policy, kind=kind, apiVersion=GROUP + '/v1')
+            for plural, kind in KINDS
+            for policy in cluster.items('/apis/%s/v1/%s' % (GROUP, plural))
+            if not _is_of_chart(policy['metadata'])]
+
+
+def _is_of_chart(metadata):
+    annotations = metadata.get('annotations') or {}
+    return (annotations.get('meta.helm.sh/release-name') == _RELEASE
+            or (metadata['name'] == _DEFAULT
+                and not metadata.get('namespace')))
+
+
+def export(cluster):
+    """Write the users' policies where they outlive a removal.
+
+    Return the names of the ConfigMaps. Without any policy an earlier export
+    stays: it may be all that is left of them.
+    """
+    parts = _parts([yaml.safe_dump(_plain(policy), default_flow_style=False)
+                    for policy in written_by_users(cluster)])
+    names = [EXPORT if number == 1 else '%s-%d' % (EXPORT, number)
+             for number in range(1, len(parts) + 1)]
+    for name, text in zip(names, parts):
+        cluster.apply(CONFIG_MAPS, {
+            'apiVersion': 'v1', 'kind': 'ConfigMap',
+            'metadata': {'name': name, 'labels': {'app': 'portieris'}},
+            'data': {KEY: text}})
+    if names:
+        _delete_after(cluster, len(names))
+    return names
+
+
+def _plain(policy):
+    metadata = {key: policy['metadata'][key]
+                for key in ('name', 'namespace', 'labels', 'annotations')
+                if policy['metadata'].get(key)}
+    if 'annotations' in metadata:
+        metadata['annotations'] = {
+            key: value for key, value in metadata['annotations'].items()
+            if key != _LAST_APPLIED}
+    return {'apiVersion': policy['apiVersion'], 'kind': policy['kind'],
+            'metadata': metadata, 'spec': policy.get('spec')}
+
+
+def _parts(texts):
+    """Join YAML documents to as few texts as ConfigMaps can hold."""
+    parts = []
+    size = _BYTES
+    for text in texts:
+        document = '---\n' + text
+        size += len(document)
+        if size > _BYTES:
+            parts.append('')
+            size = len(document)
+        parts[-1] += document
+    return parts
+
+
+def _delete_after(cluster, number):
+    """Delete what is left of an earlier, longer export."""
+    while True:
+        number += 1
+        path = '%s/%s-%d' % (CONFIG_MAPS, EXPORT, number)
+        if cluster.get(path) is None:
+            return
+        cluster.delete(path)
+
+
+def define(cluster, definitions):
+    """Create or update the definitions, and wait until they serve."""
+    for body in definitions:
+        path = '%s/%s' % (DEFINITIONS, body['metadata']['name'])
+        cluster.apply(DEFINITIONS, body)
+        if not clusters.wait_until(lambda: _is_established(
+                cluster.get(path) or {}), _ESTABLISHED_SECONDS):
+            raise RuntimeError(
+                'Kubernetes does not serve %s after %d seconds' % (
+                    body['metadata']['name'], _ESTABLISHED_SECONDS))
+
+
+def _is_established(definition):
+    return any(each['type'] == 'Established' and each['status'] == 'True'
+               for each in (definition.get('status') or {})
+               .get('conditions') or [])
+
+
+def undefine(cluster):
+    """Delete the definitions, and every policy with them.
+
+    Return whether they went in time; Kubernetes goes on if they did not.
+    """
+    paths = ['%s/%s.%s' % (DEFINITIONS, plural, GROUP)
+             for plural, _ in KINDS]
+    for path in paths:
+        cluster.delete(path)
+    return bool(clusters.wait_until(
+        lambda: not any(cluster.get(path) for path in paths),
+        _GONE_SECONDS))
