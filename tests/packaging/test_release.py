@@ -10,6 +10,8 @@ import tarfile
 import tempfile
 import types
 
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 import pytest
 import yaml
 
@@ -90,6 +92,20 @@ def test_all_that_is_published_is_summed_up(published):
 def test_gpg_signs_the_checksums(published):
     run(published.env, published.out, 'gpg', '--verify', 'SHA256SUMS.asc',
         'SHA256SUMS')
+
+
+def test_bill_of_the_release_is_valid_and_names_what_is_linked(published):
+    text = (published.out / 'portieris-2.0-1.cdx.json').read_text()
+    linked = run(published.env, published.folder, 'go', 'version', '-m',
+                 published.server)
+    names = {words[1] for words in map(str.split, linked.splitlines())
+             if words[0] == 'dep'}
+
+    validator = JsonStrictValidator(SchemaVersion.V1_6)
+
+    assert validator.validate_str(text) is None
+    assert 'k8s.io/client-go' in names
+    assert names <= {one['name'] for one in json.loads(text)['components']}
 
 
 def explain(published, store, requirements, keys):

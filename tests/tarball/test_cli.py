@@ -10,7 +10,8 @@ from portieris_app.errors import Failure
 from portieris_app import progress
 
 
-@pytest.mark.parametrize('verb', ['build', 'verify', 'image'])
+@pytest.mark.parametrize('verb', ['build', 'verify', 'image', 'packages',
+                                  'sbom', 'release'])
 def test_help_of_a_verb_has_examples(verb, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main([verb, '--help'])
