@@ -84,8 +84,9 @@ func (k *keeper[T]) look(key objectName) (
 	}
 	now := time.Now()
 	found, ok := k.kept[key]
-	if ok && found.known && now.Sub(found.asked) < k.keepFor {
-		return found.value, true, nil
+	if ok && now.Sub(found.asked) < k.keepFor {
+		// An answer that is awaited by others may come by this question.
+		return found.value, found.known, found
 	}
 	k.sweep(now)
 	awaited = &answer[T]{asked: now}

@@ -324,10 +324,9 @@ func table() *keeper[*corev1.Secret] {
 func TestAnAnswerOvertakenByAChangeIsNotKept(t *testing.T) {
 	key := objectName{"ns", "pull"}
 	for what, happens := range map[string]func(k *keeper[*corev1.Secret]){
-		"a change":         func(k *keeper[*corev1.Secret]) { k.changed(key) },
-		"the watch's end":  func(k *keeper[*corev1.Secret]) { k.end() },
-		"another watch":    func(k *keeper[*corev1.Secret]) { k.end(); k.begin() },
-		"another question": func(k *keeper[*corev1.Secret]) { k.look(key) },
+		"a change":        func(k *keeper[*corev1.Secret]) { k.changed(key) },
+		"the watch's end": func(k *keeper[*corev1.Secret]) { k.end() },
+		"another watch":   func(k *keeper[*corev1.Secret]) { k.end(); k.begin() },
 	} {
 		k := table()
 		_, _, awaited := k.look(key)
@@ -337,11 +336,21 @@ func TestAnAnswerOvertakenByAChangeIsNotKept(t *testing.T) {
 			t.Errorf("kept in spite of %s", what)
 		}
 	}
+}
+
+// Else nothing would be kept as long as there is always somebody who asks.
+func TestQuestionsThatOverlapGetAnAnswerKept(t *testing.T) {
+	key := objectName{"ns", "pull"}
 	k := table()
-	_, _, awaited := k.look(key)
-	k.settle(key, awaited, &corev1.Secret{}, true)
+	_, _, first := k.look(key)
+	_, _, second := k.look(key)
+	k.settle(key, first, &corev1.Secret{}, true)
 	if _, known, _ := k.look(key); !known {
-		t.Error("an answer that nothing overtook is not kept")
+		t.Error("the first answer is not kept")
+	}
+	k.settle(key, second, &corev1.Secret{}, true)
+	if _, known, _ := k.look(key); !known {
+		t.Error("the second answer takes the first away")
 	}
 }
 

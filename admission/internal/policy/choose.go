@@ -27,8 +27,12 @@ type Choice struct {
 
 // named is a policy of either kind.
 type named struct {
-	source string
-	spec   *v1.PolicySpec
+	kind, name string
+	spec       *v1.PolicySpec
+}
+
+func (n named) source() string {
+	return fmt.Sprintf("%s %q", n.kind, n.name)
 }
 
 // Choose returns the entry that judges the image. The policies of the
@@ -73,11 +77,16 @@ func TrustServer(set Set, image Image) string {
 
 func anyEntry(*v1.Repository) bool { return true }
 
-// best returns the most specific entry that matches and that counts.
+// best returns the most specific entry that matches and that counts. Of
+// several that are as specific as each other it is the first one in the order
+// of the policies' names, so that every replica decides alike. Nothing is
+// sorted for that: there may be thousands of policies, and this is done for
+// each image.
 func best(policies []named, image Image,
 	counts func(*v1.Repository) bool) (Choice, bool) {
 	forms := image.forms()
-	var choice Choice
+	var entryOf named
+	var found *v1.Repository
 	longest := -1
 	for _, policy := range policies {
 		for i := range policy.spec.Repositories {
@@ -86,13 +95,16 @@ func best(policies []named, image Image,
 				continue
 			}
 			length := specificity(entry.Name, forms)
-			if length > longest {
-				longest = length
-				choice = Choice{Entry: *entry, Source: policy.source}
+			if length > longest || length >= 0 && length == longest &&
+				policy.name < entryOf.name {
+				longest, entryOf, found = length, policy, entry
 			}
 		}
 	}
-	return choice, longest >= 0
+	if found == nil {
+		return Choice{}, false
+	}
+	return Choice{Entry: *found, Source: entryOf.source()}, true
 }
 
 // The ranks of a pattern without a star that is the image: one of its full
@@ -126,9 +138,9 @@ func specificity(pattern string, forms []string) int {
 // withoutRepositories names the first policy whose spec lacks the list. An
 // empty list is another matter: it is how one denies everything.
 func withoutRepositories(policies []named) string {
-	for _, policy := range policies {
+	for _, policy := range inListOrder(policies) {
 		if policy.spec.Repositories == nil {
-			return policy.source
+			return policy.source()
 		}
 	}
 	return ""
@@ -137,26 +149,25 @@ func withoutRepositories(policies []named) string {
 func (s Set) namespaced() []named {
 	policies := make([]named, 0, len(s.Namespaced))
 	for _, policy := range s.Namespaced {
-		policies = append(policies, named{
-			fmt.Sprintf("ImagePolicy %q", policy.Name), &policy.Spec})
+		policies = append(policies,
+			named{"ImagePolicy", policy.Name, &policy.Spec})
 	}
-	return inListOrder(policies)
+	return policies
 }
 
 func (s Set) cluster() []named {
 	policies := make([]named, 0, len(s.Cluster))
 	for _, policy := range s.Cluster {
-		policies = append(policies, named{
-			fmt.Sprintf("ClusterImagePolicy %q", policy.Name), &policy.Spec})
+		policies = append(policies,
+			named{"ClusterImagePolicy", policy.Name, &policy.Spec})
 	}
-	return inListOrder(policies)
+	return policies
 }
 
-// inListOrder sorts as the Kubernetes API lists, so that ties are decided
-// alike by every replica.
+// inListOrder sorts as the Kubernetes API lists.
 func inListOrder(policies []named) []named {
 	sort.SliceStable(policies, func(i, j int) bool {
-		return policies[i].source < policies[j].source
+		return policies[i].name < policies[j].name
 	})
 	return policies
 }

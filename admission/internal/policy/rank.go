@@ -36,7 +36,7 @@ type Candidate struct {
 // image or why it does not. The entry it calls chosen is the one that Choose
 // returns.
 func Rank(set Set, image Image) []Candidate {
-	own, cluster := set.namespaced(), set.cluster()
+	own, cluster := inListOrder(set.namespaced()), inListOrder(set.cluster())
 	if len(own) == 0 {
 		return ranked(cluster, image)
 	}
@@ -44,7 +44,7 @@ func Rank(set Set, image Image) []Candidate {
 	for _, policy := range cluster {
 		for _, entry := range policy.spec.Repositories {
 			candidates = append(candidates, Candidate{
-				Source: policy.source, Entry: entry, Standing: Overruled,
+				Source: policy.source(), Entry: entry, Standing: Overruled,
 				Why: fmt.Sprintf("the namespace %q has an ImagePolicy, so no "+
 					"ClusterImagePolicy counts in it", set.Namespace),
 			})
@@ -61,7 +61,7 @@ func ranked(policies []named, image Image) []Candidate {
 		for _, entry := range policy.spec.Repositories {
 			rank := specificity(entry.Name, forms)
 			candidates = append(candidates, Candidate{
-				Source: policy.source, Entry: entry, rank: rank})
+				Source: policy.source(), Entry: entry, rank: rank})
 			if rank < 0 {
 				continue
 			}
