@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -21,15 +22,17 @@ import (
 func main() {
 	programs := flag.String("programs", "build/bin", "folder with kube, notary-server, notary-sign and portieris")
 	crds := flag.String("crds", "stx-portieris-helm/helm-charts/portieris/crds", "folder with the policy CRDs")
-	checks := flag.Int("checks", 5000, "checks of the endurance run")
+	checks := flag.Int("checks", 100000, "checks of the endurance run")
+	policies := flag.Int("policies", 1000, "policies of the run with many")
+	images := flag.Int("images", 10000, "images of the run with many")
 	flag.Parse()
-	if err := run(*programs, *crds, *checks); err != nil {
+	if err := run(*programs, *crds, *checks, *policies, *images); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(programs, crds string, checks int) error {
+func run(programs, crds string, checks, policies, manyImages int) error {
 	for _, name := range []string{"kube", "notary-server", "notary-sign", "portieris"} {
 		if _, err := os.Stat(filepath.Join(programs, name)); err != nil {
 			return fmt.Errorf("%s is not in %s: run make lab once, which builds what is missing", name, programs)
@@ -71,7 +74,7 @@ func run(programs, crds string, checks int) error {
 	if b.token, err = p.token(b.images[0]); err != nil {
 		return err
 	}
-	return b.all(checks)
+	return b.all(checks, policies, manyImages)
 }
 
 // bench is one run; each measurement prints a line.
@@ -83,7 +86,7 @@ type bench struct {
 	unit   time.Duration // one bare request with the delay now set
 }
 
-func (b *bench) all(checks int) error {
+func (b *bench) all(checks, policies, images int) error {
 	fmt.Printf("\n%-52s %10s %8s %10s\n", "", "median", "x bare", "requests")
 	for _, roundTrip := range []time.Duration{0, 50 * time.Millisecond} {
 		b.trust.set(roundTrip)
@@ -99,13 +102,16 @@ func (b *bench) all(checks int) error {
 	}
 	b.trust.set(0)
 	b.tokens.set(0)
-	fmt.Printf("\nround trip 0, %d clients\n", 4)
+	fmt.Printf("\nround trip 0, %d clients\n", clients)
 	for _, freshness := range []time.Duration{0, time.Minute} {
 		if err := b.throughput(freshness); err != nil {
 			return err
 		}
 	}
-	return b.endurance(checks)
+	if err := b.endurance(checks); err != nil {
+		return err
+	}
+	return b.crowd(policies, images)
 }
 
 func (b *bench) latencies(samples int) error {
@@ -212,6 +218,10 @@ func (b *bench) burst(image string) error {
 	return nil
 }
 
+// clients is how many ask at the same time where speed is measured. They
+// share the processors with the server, the trust server and the API server.
+const clients = 4
+
 func (b *bench) throughput(freshness time.Duration) error {
 	if err := b.startServer(freshness); err != nil {
 		return err
@@ -219,45 +229,142 @@ func (b *bench) throughput(freshness time.Duration) error {
 	if err := b.review(b.images[0]); err != nil {
 		return err
 	}
-	bare, err := rate(4, 2*time.Second, func() error { return b.bare(b.images[0], b.token) })
+	return b.speed("freshness " + freshness.String())
+}
+
+// speed prints how many reviews of one image are answered a second, and how
+// many Secrets and ServiceAccounts are read for them.
+func (b *bench) speed(what string) error {
+	bare, err := rate(clients, 2*time.Second, func() error { return b.bare(b.images[0], b.token) })
 	if err != nil {
 		return err
 	}
-	got, err := rate(4, 3*time.Second, func() error { return b.review(b.images[0]) })
+	before, err := b.askedKube()
 	if err != nil {
 		return err
 	}
-	fmt.Printf("  freshness %-8s %24.0f reviews/s, %.2f of the bare requests/s (%.0f)\n",
-		freshness, got, got/bare, bare)
+	got, err := rate(clients, 3*time.Second, func() error { return b.review(b.images[0]) })
+	if err != nil {
+		return err
+	}
+	after, err := b.askedKube()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("  %-34s %6.0f reviews/s, %.2f of the bare requests/s (%.0f), %d reads from Kubernetes\n",
+		what, got, got/bare, bare, after-before)
 	return nil
+}
+
+// state is what must not grow.
+type state struct{ files, goroutines, kilobytes int }
+
+func (s state) String() string {
+	return fmt.Sprintf("%d open files, %d goroutines, %.1f MB", s.files, s.goroutines, float64(s.kilobytes)/1024)
+}
+
+func (b *bench) state() (s state, err error) {
+	if s.goroutines, err = b.goroutines(); err != nil {
+		return s, err
+	}
+	s.files, s.kilobytes, err = b.usage()
+	return s, err
+}
+
+func (b *bench) print(when string) error {
+	now, err := b.state()
+	if err == nil {
+		fmt.Printf("  %-34s %s\n", when, now)
+	}
+	return err
 }
 
 // endurance checks that nothing grows.
 func (b *bench) endurance(checks int) error {
+	fmt.Println("\nwhat the server holds")
 	if err := b.startServer(0); err != nil {
 		return err
 	}
-	for i := range 500 { // until buffers and heap have their size
-		if err := b.review(b.images[i%10]); err != nil {
+	if err := b.print("idle"); err != nil {
+		return err
+	}
+	for _, until := range []int{1, checks / 4, checks} {
+		if err := b.checks(until); err != nil {
+			return err
+		}
+		if err := b.print(fmt.Sprintf("after %d checks more", until)); err != nil {
 			return err
 		}
 	}
-	descriptors, memory, err := b.usage()
-	if err != nil {
-		return err
-	}
-	for i := range checks {
-		if err := b.review(b.images[i%10]); err != nil {
-			return err
-		}
-	}
-	descriptorsAfter, memoryAfter, err := b.usage()
-	if err != nil {
-		return err
-	}
-	fmt.Printf("\n%d checks: open files %d -> %d, memory %.1f -> %.1f MB\n", checks,
-		descriptors, descriptorsAfter, float64(memory)/1024, float64(memoryAfter)/1024)
 	return nil
+}
+
+// checks makes that many checks, each with a request to the trust server.
+func (b *bench) checks(count int) error {
+	return share(count, func(i int) error { return b.review(b.images[i%10]) })
+}
+
+// share runs the numbers below count with several clients.
+func share(count int, run func(i int) error) error {
+	failures := make(chan error, clients)
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range clients {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(count); i = next.Add(1) - 1 {
+				if err := run(int(i)); err != nil {
+					failures <- err
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	close(failures)
+	return <-failures
+}
+
+// crowd looks at a server with many policies, all of which may judge an
+// image, that has seen many images.
+func (b *bench) crowd(policies, images int) error {
+	server, err := b.startForged()
+	if err != nil {
+		return err
+	}
+	entry := many + "*"
+	for i := range policies {
+		if err := b.createPolicy(fmt.Sprintf("crowd-%d", i), entry, server); err != nil {
+			return err
+		}
+		entry = fmt.Sprintf("%s/other%d/*", registry, i)
+	}
+	if err := b.startServer(10 * time.Second); err != nil {
+		return err
+	}
+	if err := b.print(fmt.Sprintf("with %d policies", policies)); err != nil {
+		return err
+	}
+	started := time.Now()
+	const each = 10
+	err = share(images/each, func(i int) error {
+		pod := make([]string, each)
+		for k := range pod {
+			pod[k] = fmt.Sprintf("%sapp%d", many, i*each+k)
+		}
+		return b.review(pod...)
+	})
+	if err != nil {
+		return err
+	}
+	took := time.Since(started)
+	if err := b.print(fmt.Sprintf("and %d images seen", images)); err != nil {
+		return err
+	}
+	fmt.Printf("  each seen for the first time in    %s, with its root recorded\n", short(took/time.Duration(images)))
+	if err := b.review(b.images[0]); err != nil {
+		return err
+	}
+	return b.speed("freshness 10s, so many policies")
 }
 
 func short(d time.Duration) string {

@@ -24,6 +24,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -47,6 +48,7 @@ type parts struct {
 	trustDirect   string       // URL of the trust server itself
 	tokensDirect  string
 	server        *portieris
+	questions     sync.Map // of *question
 }
 
 // portieris is a running admission server.
@@ -241,7 +243,6 @@ func (p *parts) createObjects(crds string) error {
 			return err
 		}
 	}
-	const policies = "/apis/portieris.cloud.ibm.com/v1/clusterimagepolicies"
 	if err := until(time.Minute, func() error { return p.api(http.MethodGet, policies, "") }); err != nil {
 		return err
 	}
@@ -254,15 +255,22 @@ func (p *parts) createObjects(crds string) error {
 		{home + "/" + namespace + "/serviceaccounts", "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default}\n"},
 		{home + "/" + namespace + "/secrets", "apiVersion: v1\nkind: Secret\nmetadata: {name: pull}\n" +
 			"type: kubernetes.io/dockerconfigjson\ndata: {.dockerconfigjson: " + config + "}\n"},
-		{policies, "apiVersion: portieris.cloud.ibm.com/v1\nkind: ClusterImagePolicy\nmetadata: {name: bench}\n" +
-			"spec:\n  repositories:\n  - name: \"" + registry + "/*\"\n    policy:\n      trust:\n        enabled: true\n" +
-			"        trustServer: https://" + p.trust.address() + "\n"},
 	} {
 		if err := until(10*time.Second, func() error { return p.api(http.MethodPost, object[0], object[1]) }); err != nil {
 			return err
 		}
 	}
-	return nil
+	return p.createPolicy("bench", registry+"/*", "https://"+p.trust.address())
+}
+
+const policies = "/apis/portieris.cloud.ibm.com/v1/clusterimagepolicies"
+
+// createPolicy makes a policy of one entry.
+func (p *parts) createPolicy(name, entry, server string) error {
+	object := "apiVersion: portieris.cloud.ibm.com/v1\nkind: ClusterImagePolicy\nmetadata: {name: " + name + "}\n" +
+		"spec:\n  repositories:\n  - name: \"" + entry + "\"\n    policy:\n      trust:\n        enabled: true\n" +
+		"        trustServer: " + server + "\n"
+	return until(10*time.Second, func() error { return p.api(http.MethodPost, policies, object) })
 }
 
 // api makes one request to the API server; a body is YAML.
