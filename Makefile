@@ -132,7 +132,7 @@ test-python: venv ## Plugin on every Python, chart, tarball, sysinv stand-in, do
 
 .PHONY: test-platform
 ifeq ($(IS_ROOT),0)
-test-platform: venv ## The whole path on a real node (root)
+test-platform: venv build/bin/cosign3 ## The whole path on a real node (root)
 	$(call say,the real node: lab and end-to-end tests)
 	@$(PYTEST) -s tests/lab tests/e2e
 else
