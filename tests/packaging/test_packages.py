@@ -135,6 +135,23 @@ def test_lintian_finds_no_error(built):
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize('listing, needed', [
+    ('centos_pkg_dirs', 'centos/build_srpm.data'),
+    ('debian_pkg_dirs', 'debian/meta_data.yaml')])
+def test_the_platform_s_build_finds_plugin_and_application(listing, needed):
+    rooms = (ROOT / listing).read_text().split()
+
+    assert set(rooms) == {packages.PLUGIN_ROOM, packages.APP_ROOM}
+    assert [room for room in rooms if not (ROOT / room / needed).exists()] \
+        == []
+
+
+@pytest.mark.parametrize('listing', ['centos_iso_image.inc',
+                                     'debian_iso_image.inc'])
+def test_the_platform_s_image_gets_the_application(listing):
+    assert (ROOT / listing).read_text().split() == [APP]
+
+
 def test_packaging_files_have_the_version_of_the_application():
     assert packages.disagreements(str(ROOT)) == []
 
