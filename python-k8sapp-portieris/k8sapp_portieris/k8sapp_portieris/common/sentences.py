@@ -162,7 +162,7 @@ def about_namespaces(exempt):
         return []
     return ['exemptNamespaces replaces the whole list and leaves out %s: '
             'the platform could not start its own pods there while no server '
-            'answers. Add %s.' % (' and '.join(missing),
+            'answers. Add %s.' % (', '.join(missing),
                                   'it' if len(missing) == 1 else 'them')]
 
 

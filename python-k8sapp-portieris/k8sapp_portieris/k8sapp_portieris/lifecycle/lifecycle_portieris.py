@@ -60,7 +60,8 @@ BEFORE_BASE = {
 AFTER_BASE = {
     (CHECK, PRE, UPDATE): ('_relax_for_update',),
     (RESOURCE, PRE, UPDATE): ('_relax',),
-    (RESOURCE, PRE, APPLY): ('_label_namespaces', '_check_issuance'),
+    (RESOURCE, PRE, APPLY): ('_label_namespaces', '_check_issuance',
+                             '_convert_policies'),
     (ARMADA, PRE, APPLY): ('_define_policies',),
     (FLUXCD, STATUS, APPLY): ('_check_webhook',),
     # A removal is called "delete" by Armada up to 6.0.
@@ -309,6 +310,18 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
     def _define_policies(self, app_op, app, hook_info):
         # Armada's Tiller ignores a chart's crds folder.
         policies.define(_cluster(app_op), definitions.DEFINITIONS)
+
+    @forgiving
+    def _convert_policies(self, app_op, app, hook_info):
+        # Before the server comes that reads the new group alone.
+        names, refused = policies.convert(_cluster(app_op),
+                                          definitions.DEFINITIONS)
+        for problem in refused:
+            LOG.error('%s: not converted: %s' % (app.name, problem))
+        if names:
+            LOG.warning('%s: policies of the group %s are now in %s: %s' % (
+                app.name, policies.OLD_GROUP, policies.GROUP,
+                ', '.join(names)))
 
     @forgiving
     def _export_policies(self, app_op, app, hook_info):

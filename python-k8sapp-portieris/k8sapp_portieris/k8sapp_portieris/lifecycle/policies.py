@@ -18,6 +18,14 @@ CONFIG_MAPS = '/api/v1/namespaces/kube-system/configmaps'
 # etcd takes 1.5 MB and a ConfigMap 1 MiB.
 _BYTES = 900 * 1000
 
+# The group of applications before 22.12; its policies mean nothing to the
+# server of today.
+OLD_GROUP = 'securityenforcement.admission.cloud.ibm.com'
+OLD_VERSION = 'v1beta1'
+# Marks an old policy that was converted: who deletes the new one later does
+# not want it back.
+CONVERTED = 'portieris.starlingx.io/converted'
+
 # The chart's own policy; on Armada nothing but the name tells.
 _DEFAULT = 'portieris-default'
 _RELEASE = 'portieris-portieris'
@@ -66,12 +74,48 @@ def _plain(policy):
     metadata = {key: policy['metadata'][key]
                 for key in ('name', 'namespace', 'labels', 'annotations')
                 if policy['metadata'].get(key)}
-    if 'annotations' in metadata:
-        metadata['annotations'] = {
-            key: value for key, value in metadata['annotations'].items()
-            if key != _LAST_APPLIED}
+    annotations = {
+        key: value for key, value in metadata.pop('annotations', {}).items()
+        if key != _LAST_APPLIED}
+    if annotations:
+        metadata['annotations'] = annotations
     return {'apiVersion': policy['apiVersion'], 'kind': policy['kind'],
             'metadata': metadata, 'spec': policy.get('spec')}
+
+
+def convert(cluster, definitions):
+    """Write policies of the old group anew in the group of today.
+
+    Return their names, and what became of those that Kubernetes refused. A
+    policy of that name that is there already is the users' own and stays;
+    the old one stays as well, out of force.
+    """
+    names, refused = [], []
+    old_policies = [(plural, kind, old) for plural, kind in KINDS
+                    for old in cluster.items('/apis/%s/%s/%s' % (
+                        OLD_GROUP, OLD_VERSION, plural))
+                    if CONVERTED not in (
+                        old['metadata'].get('annotations') or {})]
+    if old_policies:
+        define(cluster, definitions)
+    for plural, kind, old in old_policies:
+        place = old['metadata'].get('namespace')
+        where = 'namespaces/%s/%s' % (place, plural) if place else plural
+        name = '/'.join(filter(None, (kind, place, old['metadata']['name'])))
+        new = _plain(dict(old, kind=kind, apiVersion=GROUP + '/v1'))
+        try:
+            cluster.create('/apis/%s/v1/%s' % (GROUP, where), new)
+        except Exception as error:
+            # One that is refused must not keep the others.
+            refused.append('%s (%s)' % (name, error))
+            continue
+        cluster.patch(
+            '/apis/%s/%s/%s/%s' % (OLD_GROUP, OLD_VERSION, where,
+                                   old['metadata']['name']),
+            {'metadata': {'annotations': {CONVERTED: 'true'}}},
+            clusters.MERGE)
+        names.append(name)
+    return names, refused
 
 
 def _parts(texts):

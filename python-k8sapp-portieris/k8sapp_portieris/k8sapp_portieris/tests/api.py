@@ -70,8 +70,8 @@ class Api(object):
 
     @staticmethod
     def _is_list(path):
-        return path.startswith('/apis/portieris.cloud.ibm.com/v1/') and \
-            path.rpartition('/')[2].endswith('imagepolicies')
+        return path.startswith((POLICIES, OLD_POLICIES)) and \
+            path.endswith('imagepolicies')
 
     def _post(self, path, body, content):
         own = '%s/%s' % (path, body['metadata']['name'])
@@ -118,6 +118,7 @@ DEPLOYMENT = ('/apis/apps/v1/namespaces/portieris/deployments/'
 CONFIG_MAPS = '/api/v1/namespaces/kube-system/configmaps/'
 NAMESPACES = '/api/v1/namespaces/'
 POLICIES = '/apis/portieris.cloud.ibm.com/v1/'
+OLD_POLICIES = '/apis/securityenforcement.admission.cloud.ibm.com/v1beta1/'
 
 
 def platform(issues=True, version='v1'):

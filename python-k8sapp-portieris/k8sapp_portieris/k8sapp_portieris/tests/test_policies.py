@@ -182,3 +182,74 @@ class Definitions(object):
     def test_fluxcd_defines_them_itself(self):
         run(self.app_op, None, 'fluxcd-request', 'pre', 'apply')
         self.assertEqual([], self.api.changes)
+
+
+@base.on_each_release()
+class Conversion(object):
+
+    MOMENT = ('manual', 'resource', 'pre', 'apply')
+    PLACES = ('namespaces/team/imagepolicies/web',
+              'clusterimagepolicies/all')
+
+    def setUp(self):
+        self.app_op = base.AppOperator()
+        self.api = self.app_op._kube.api
+        for place in self.PLACES:
+            self.api.add(api.OLD_POLICIES + place, metadata={
+                'uid': 'u', 'labels': {'a': 'b'}}, spec={'repositories': [
+                    {'name': place, 'policy': {}}]})
+        self.api.objects[api.OLD_POLICIES + self.PLACES[0]]['metadata'][
+            'namespace'] = 'team'
+
+    def test_policies_of_the_old_group_count_in_the_new_one(self):
+        for _ in range(2):
+            run(self.app_op, *self.MOMENT)
+            for place in self.PLACES:
+                new = self.api.objects[api.POLICIES + place]
+                self.assertEqual('portieris.cloud.ibm.com/v1',
+                                 new['apiVersion'])
+                self.assertEqual({'a': 'b'}, new['metadata']['labels'])
+                self.assertEqual(place,
+                                 new['spec']['repositories'][0]['name'])
+                self.assertIn(api.OLD_POLICIES + place, self.api.objects)
+
+    def test_their_kinds_are_defined_before(self):
+        run(self.app_op, *self.MOMENT)
+        posted = [path for method, path in self.api.changes
+                  if method == 'POST']
+        self.assertLess(posted.index(api.DEFINITIONS.rstrip('/')),
+                        posted.index(api.POLICIES + 'clusterimagepolicies'))
+
+    def test_a_new_policy_of_that_name_stays_as_it_is(self):
+        new = self.api.add(api.POLICIES + self.PLACES[0], spec={'my': 'own'})
+        run(self.app_op, *self.MOMENT)
+        self.assertEqual({'my': 'own'}, new['spec'])
+
+    def test_one_that_was_deleted_since_does_not_come_back(self):
+        run(self.app_op, *self.MOMENT)
+        del self.api.objects[api.POLICIES + self.PLACES[1]]
+        run(self.app_op, *self.MOMENT)
+        self.assertNotIn(api.POLICIES + self.PLACES[1], self.api.objects)
+
+    def test_a_run_that_died_before_the_mark_is_finished(self):
+        self.api.broken.add('PATCH')
+        run(self.app_op, *self.MOMENT)
+        self.api.broken.clear()
+        run(self.app_op, *self.MOMENT)
+        for place in self.PLACES:
+            self.assertIn(api.POLICIES + place, self.api.objects)
+
+    def test_one_that_is_refused_does_not_keep_the_others(self):
+        self.api.broken.add(api.POLICIES + 'clusterimagepolicies')
+        run(self.app_op, *self.MOMENT)
+        self.assertIn(api.POLICIES + self.PLACES[0], self.api.objects)
+        self.api.broken.clear()
+        run(self.app_op, *self.MOMENT)
+        self.assertIn(api.POLICIES + self.PLACES[1], self.api.objects)
+
+    def test_without_old_policies_no_kind_is_defined(self):
+        for place in self.PLACES:
+            del self.api.objects[api.OLD_POLICIES + place]
+        run(self.app_op, *self.MOMENT)
+        self.assertEqual([], [path for path in self.api.objects
+                              if path.startswith(api.DEFINITIONS)])

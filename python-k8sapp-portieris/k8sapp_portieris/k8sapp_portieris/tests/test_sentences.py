@@ -230,7 +230,7 @@ class Namespaces(unittest.TestCase):
 
     def test_leaving_out_the_platforms_is_told(self):
         sentence, = about(exemptNamespaces=['kube-system', 'web'])
-        self.assertIn('leaves out cert-manager and flux-helm', sentence)
+        self.assertIn('leaves out cert-manager, flux-helm', sentence)
         self.assertTrue(sentence.endswith('Add them.'))
         sentence, = about(exemptNamespaces=['kube-system', 'cert-manager'])
         self.assertTrue(sentence.endswith('Add it.'))
