@@ -327,7 +327,7 @@ spec:
   - name: registry.local:9001/*
     policy: {trust: {enabled: true, trustServer: "%s"}}
 `, s.notary.URL)))
-			s.kube.Create(t, strings.ReplaceAll(pullSecret(), "team", "own"))
+			s.kube.Create(t, strings.ReplaceAll(pullSecret(notarytest.Password), "team", "own"))
 			report, err := rehearse("--namespace", "own", "--policies",
 				filepath.Join(s.directory, "new.yaml"))
 			if status(err) != exitFailure || report.Denied != 1 ||

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/kubetest"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/notarytest"
@@ -125,7 +126,7 @@ func build(t *testing.T) *site {
 	s.kube.CreatePolicyKinds(t)
 	s.notary = notarytest.Start(t, notarytest.NewAuthority(t))
 	s.kube.Create(t, "apiVersion: v1\nkind: Namespace\n"+
-		"metadata: {name: team}\n---\n"+pullSecret())
+		"metadata: {name: team}\n---\n"+pullSecret(notarytest.Password))
 	chain, key := pair(t, "first")
 	put(t, s.directory, "tls.crt", chain)
 	put(t, s.directory, "tls.key", key)
@@ -136,10 +137,10 @@ func build(t *testing.T) *site {
 }
 
 // pullSecret is a pull secret for the registry in the namespace of the tests.
-func pullSecret() string {
+func pullSecret(password string) string {
 	content, err := json.Marshal(map[string]any{"auths": map[string]any{
 		"registry.local:9001": map[string]string{
-			"username": notarytest.User, "password": notarytest.Password,
+			"username": notarytest.User, "password": password,
 		}}})
 	if err != nil {
 		panic(err)
@@ -323,6 +324,20 @@ func TestTheWholePath(t *testing.T) {
 			t.Errorf("admitted as %q, %v", image, err)
 		}
 	})
+	t.Run("a pull secret that is changed counts at once", func(t *testing.T) {
+		s.changePullSecret(t, "wrong")
+		changed := time.Now()
+		kubetest.Eventually(t, "the wrong password is refused", func() bool {
+			_, err := s.admitted(pod("team", gun+":v1"))
+			return err != nil &&
+				strings.HasSuffix(err.Error(), "[CREDENTIALS-REFUSED]")
+		}, s.log.String)
+		if took := time.Since(changed); took > 5*time.Second {
+			t.Errorf("it counts after %s only", took)
+		}
+		s.changePullSecret(t, notarytest.Password)
+		s.becomes(t, pod("team", gun+":v1"), byDigest)
+	})
 	t.Run("an unsigned image is denied with a sentence", func(t *testing.T) {
 		_, err := s.admitted(pod("team", gun+":v2"))
 		want := `admission webhook "trust.hooks.securityenforcement.` +
@@ -442,6 +457,20 @@ func TestWithoutATrustServerOnlyExemptNamespacesGoOn(t *testing.T) {
 	}
 	if _, err := s.admitted(pod("kube-system", gun+":v1")); err != nil {
 		t.Errorf("the exempt namespace is denied: %v", err)
+	}
+}
+
+// changePullSecret puts another password into the pull secret.
+func (s *site) changePullSecret(t *testing.T, password string) {
+	t.Helper()
+	var secret map[string]any
+	if err := yaml.Unmarshal([]byte(pullSecret(password)), &secret); err !=
+		nil {
+		t.Fatal(err)
+	}
+	if _, err := s.kube.Do("PATCH", "/api/v1/namespaces/team/secrets/pull",
+		"application/merge-patch+json", secret); err != nil {
+		t.Fatal(err)
 	}
 }
 
