@@ -325,6 +325,36 @@ func TestSignatureMovedToAnotherImageIsRefused(t *testing.T) {
 	})
 }
 
+func TestAnImageCostsOneRequestOnceItsSignatureWasFound(t *testing.T) {
+	for _, row := range []struct {
+		form form
+		kind string
+		cold int // the first request tells what the registry wants
+	}{
+		{forms[0], "with the referrers API", 7},
+		{forms[0], "without the referrers API", 8},
+		{forms[2], "with the referrers API", 6},
+		{forms[2], "without the referrers API", 7},
+	} {
+		t.Run(row.form.name+", a registry "+row.kind, func(t *testing.T) {
+			s := registries[row.kind](t)
+			c := newCosign(t, s, 3)
+			digest := s.push("team/app:v1")
+			c.sign(row.form, at("team/app", digest))
+			s.requires(v1.RequirementSigstoreSigned, c.public)
+			if asked := s.requests(func() { s.admits("team/app:v1", digest) }); asked > row.cold {
+				t.Errorf("%d requests for the first time, more than %d", asked, row.cold)
+			}
+			if asked := s.requests(func() { s.admits("team/app:v1", digest) }); asked != 1 {
+				t.Errorf("%d requests for a known image", asked)
+			}
+			if asked := s.requests(func() { s.admits(at("team/app", digest), digest) }); asked != 0 {
+				t.Errorf("%d requests for a known digest", asked)
+			}
+		})
+	}
+}
+
 func TestTheFallbackIndexOfCosignDoesNotNameTheTypeOfABundle(t *testing.T) {
 	s := withoutReferrers(t)
 	c := newCosign(t, s, 3)

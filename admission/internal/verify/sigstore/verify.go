@@ -93,13 +93,17 @@ func Verify(ctx context.Context, r Request) (Result, error) {
 			outcomes <- outcome{result, err}
 		}()
 	}
+	// Both are waited for, so that nothing is asked any more after the answer:
+	// the one that lost ends as soon as it is cancelled.
+	var found *Result
 	var failed, refused error
 	for range 2 {
 		o := <-outcomes
 		var r Refused
 		switch {
 		case o.error == nil:
-			return o.Result, nil
+			found = &o.Result
+			cancel()
 		case errors.As(o.error, &r):
 			refused = both(refused, o.error)
 		case !errors.Is(o.error, ErrUnsigned):
@@ -107,6 +111,8 @@ func Verify(ctx context.Context, r Request) (Result, error) {
 		}
 	}
 	switch {
+	case found != nil:
+		return *found, nil
 	case failed != nil:
 		return Result{}, failed
 	case refused != nil:
