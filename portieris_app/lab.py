@@ -21,13 +21,12 @@ def up():
             'The lab needs root, because it makes namespaces, mounts and '
             'cgroups. Run "portieris-app lab up" as root.')
     root = checkout.root()
-    logs = os.path.join(root, 'build', 'log')
-    packages.install(os.path.join(logs, 'apt.log'))
+    prepare()
     binaries.build(root)
     manifest = certmanager.manifest(root)
     status = commands.pass_on(
         'up', '--checkout', root, '--cert-manager', manifest,
-        '--keep-logs', os.path.join(logs, 'lab-failed'))
+        '--keep-logs', os.path.join(root, 'build', 'log', 'lab-failed'))
     if status:
         raise Failure('The lab did not come up; the reason is above.')
     return commands.environment()
@@ -101,8 +100,17 @@ def run_up(args):
 
 
 def run_build(args):
+    # The suites that need no root need some of these programs too.
+    if os.geteuid() == 0:
+        prepare()
     binaries.build(checkout.root())
     return 0
+
+
+def prepare():
+    """Install the Debian packages that the lab and its tests run on."""
+    packages.install(os.path.join(checkout.root(), 'build', 'log',
+                                  'apt.log'))
 
 
 def run_down(args):

@@ -20,6 +20,7 @@ PROGRAMS = {
     'docker-registry': 'docker-registry',
     'notary': 'notary',
     'skopeo': 'skopeo',
+    'gnupg': 'gpg',
     'util-linux': 'nsenter',
     'iproute2': 'ip',
     'procps': 'sysctl',
