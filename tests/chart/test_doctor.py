@@ -6,13 +6,11 @@ def doctor(release):
     return release.get('Pod', 'portieris-doctor')
 
 
-def test_doctor_is_a_test_hook_that_is_gone_when_it_succeeds(
-        chart, scenario):
+def test_doctor_is_a_test_hook_whose_log_stays(chart, scenario):
     notes = doctor(chart.render(scenario))['metadata']['annotations']
 
     assert notes['helm.sh/hook'] == 'test'
-    assert notes['helm.sh/hook-delete-policy'].split(',') == [
-        'before-hook-creation', 'hook-succeeded']
+    assert notes['helm.sh/hook-delete-policy'] == 'before-hook-creation'
 
 
 def test_nothing_selects_the_doctor_as_a_server(chart, scenario):

@@ -203,6 +203,10 @@ def test_key_of_ibms_chart_is_refused_with_its_cure(chart, values, cure):
     {'trustServers': {'registry': 'r'}},
     {'trustServers': [{'registry': 'r', 'url': 'https://n', 'ca': 'x'}]},
     {'certificates': {'duration': '2 years'}},
-    {'podDisruptionBudget': {'maxUnavailable': 0}}])
+    {'podDisruptionBudget': {'maxUnavailable': 0}},
+    {'resources': {'limit': {'memory': '1Gi'}}},
+    {'resources': {'limits': {'memory': '1 GiB'}}},
+    {'nodeSelector': {'ssd': True}}, {'podAnnotations': {'tier': 1}},
+    {'tolerations': [{'keys': 'a'}]}, {'affinity': {'pods': {}}}])
 def test_schema_bounds_the_values(chart, values):
     assert 'schema' in chart.refusal(**values)

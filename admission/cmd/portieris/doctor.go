@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os/signal"
 	"syscall"
@@ -41,18 +42,24 @@ func doctorCommand(args []string, out io.Writer) error {
 		return usage("doctor takes no %q; portieris doctor -h lists the flags",
 			flags.Arg(0))
 	}
-	if e.Address == "" {
-		e.Address = "portieris." + e.Namespace + ".svc:443"
-	}
 	config, err := cluster.Config(*kubeconfig)
 	if err != nil {
 		return usageError{err}
 	}
-	if e.Patient, err = cluster.New(config, e.Namespace); err != nil {
+	connection, err := cluster.New(config, e.Namespace)
+	if err != nil {
 		return err
 	}
+	e.Patient = connection
 	ctx, stop := signal.NotifyContext(context.Background(),
 		syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	if e.Address == "" {
+		e.Address, err = connection.ServiceAddress(ctx, e.Namespace,
+			"portieris")
+		if err != nil {
+			return fmt.Errorf("cannot find the server's Service: %w", err)
+		}
+	}
 	return tool.Report(out, tool.Doctor(ctx, e))
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,6 +26,22 @@ func (c *Cluster) StoredSecret(ctx context.Context, namespace, name string) (
 		return nil, err
 	}
 	return secret, nil
+}
+
+// ServiceAddress is where a Service is reached, without a name server as the
+// API server does it. The port is that of webhooks.
+func (c *Cluster) ServiceAddress(ctx context.Context, namespace,
+	name string) (string, error) {
+	service := &corev1.Service{}
+	found, err := c.get(ctx, core, "services", namespace, name, service)
+	if err != nil {
+		return "", err
+	}
+	if !found {
+		return "", fmt.Errorf("there is no Service %s in the namespace %s",
+			name, namespace)
+	}
+	return net.JoinHostPort(service.Spec.ClusterIP, "443"), nil
 }
 
 // CABundle is the CA by which the API server knows the admission server.
