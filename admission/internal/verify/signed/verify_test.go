@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/notarytest"
@@ -49,6 +50,7 @@ type shelf struct {
 	status int // of every answer, if not 0
 	asked  []string
 	host   string
+	sent   atomic.Int32 // requests to it, whether it has seen them or not
 }
 
 func newShelf(t *testing.T) (*shelf, *Verifier) {
@@ -57,7 +59,8 @@ func newShelf(t *testing.T) (*shelf, *Verifier) {
 	s := &shelf{files: map[string][]byte{}}
 	server := authority.Serve(t, s)
 	s.host = strings.TrimPrefix(server.URL, "https://")
-	transport := registry.New(registry.Options{})
+	transport := registry.New(registry.Options{
+		Observe: func(registry.Exchange) { s.sent.Add(1) }})
 	if err := transport.SetCA(authority.PEM); err != nil {
 		t.Fatal(err)
 	}
