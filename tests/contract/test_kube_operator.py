@@ -158,3 +158,23 @@ def test_a_custom_resource_is_made_or_else_changed(kube, api):
     api.objects['GET', folder + '/p'] = {'metadata': {'name': 'p'}}
     kube.apply_custom_resource(*arguments)
     assert api.requests[-1] == ('PATCH', folder + '/p', body)
+
+
+def test_the_plugin_reaches_any_path_through_sysinvs_own_client(api, kube):
+    from k8sapp_portieris.lifecycle import cluster
+    path = WEBHOOKS + '/image-admission-config'
+    api.objects['GET', path] = {'kind': 'MutatingWebhookConfiguration'}
+    for method in ('PATCH', 'DELETE'):
+        api.objects[method, path] = {}
+    plugin = cluster.Cluster(kube._get_kubernetesclient_core().api_client)
+
+    assert plugin.get(path) == {'kind': 'MutatingWebhookConfiguration'}
+    assert plugin.get(WEBHOOKS + '/other') is None
+    plugin.patch(path, {'metadata': {'labels': None}})
+    plugin.delete(path)
+    plugin.delete(WEBHOOKS + '/other')
+    with pytest.raises(Exception) as caught:
+        plugin.patch(WEBHOOKS + '/other', {})
+    assert caught.value.status == 404
+    assert ('PATCH', path, {'metadata': {'labels': None}}) in api.requests
+    assert ('DELETE', path, None) in api.requests

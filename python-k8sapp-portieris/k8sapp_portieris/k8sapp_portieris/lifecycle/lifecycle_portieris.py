@@ -77,6 +77,7 @@ AFTER_BASE.update({moment: ('_restore',) for moment in (
     (RESOURCE, POST, APPLY), (RESOURCE, PRE, RECOVER),
     (RESOURCE, PRE, RECOVER_UPDATE), (OPERATION, POST, APPLY),
     (OPERATION, POST, ABORT))})
+AFTER_BASE[FLUXCD, POST, APPLY] = ('_restore', '_rebuild')
 AFTER_BASE.update({(OPERATION, PRE, operation): ('_take_webhook_away',)
                    for operation in BACKUPS})
 AFTER_BASE.update({(OPERATION, POST, operation): ('_restore',)
@@ -257,6 +258,12 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
             overrides.read(_user_overrides(app_op, app)))
         if webhook.settle(cluster, policy):
             LOG.info('%s: failure policy is %s again' % (app.name, policy))
+
+    @forgiving
+    def _rebuild(self, app_op, app, hook_info):
+        if webhook.rebuild(_cluster(app_op)):
+            LOG.warning('%s: %s was missing and is there again' % (
+                app.name, webhook.NAME))
 
     @forgiving
     def _forget_webhook(self, app_op, app, hook_info):

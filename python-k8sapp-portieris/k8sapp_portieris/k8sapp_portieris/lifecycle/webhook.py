@@ -6,7 +6,11 @@ half way. What must be remembered meanwhile lies in the cluster, so that it
 survives the conductor, and a restore of etcd.
 """
 
+import base64
 import json
+import zlib
+
+import yaml
 
 NAME = 'image-admission-config'
 CONFIGURATIONS = ('/apis/admissionregistration.k8s.io/v1/'
@@ -22,6 +26,12 @@ SAVED = 'portieris-webhook'
 CONFIG_MAPS = '/api/v1/namespaces/kube-system/configmaps'
 SAVED_PATH = '%s/%s' % (CONFIG_MAPS, SAVED)
 _KEY = 'webhook.json'
+
+# What Helm remembers of the releases it installed.
+RELEASE = 'portieris-portieris'
+RELEASES = ('/api/v1/namespaces/portieris/secrets?labelSelector='
+            'owner%3Dhelm,status%3Ddeployed,name%3D' + RELEASE)
+_GZIP = 16 + zlib.MAX_WBITS
 
 # Marks a configuration whose failure policy is relaxed for an update.
 RELAXED = 'portieris.starlingx.io/relaxed-for-update'
@@ -62,6 +72,38 @@ def put_back(cluster):
         created = True
     cluster.delete(SAVED_PATH)
     return created
+
+
+def rebuild(cluster):
+    """Create the configuration from what Helm installed, if it is missing.
+
+    Somebody deleted it by name, and FluxCD sees no reason to upgrade a
+    release whose values are as before.
+    """
+    if cluster.get(PATH) is not None or cluster.get(SERVICE) is None:
+        return False
+    releases = cluster.items(RELEASES)
+    if not releases:
+        return False
+    newest = max(releases, key=lambda each: int(
+        each['metadata']['labels']['version']))
+    for body in yaml.safe_load_all(_manifest(newest)):
+        if body and (body['kind'], body['metadata']['name']) == (
+                'MutatingWebhookConfiguration', NAME):
+            # Helm takes up only what is marked as its own.
+            body['metadata'].setdefault('annotations', {}).update({
+                'meta.helm.sh/release-name': RELEASE,
+                'meta.helm.sh/release-namespace': 'portieris'})
+            cluster.create(CONFIGURATIONS, body)
+            return True
+    return False
+
+
+def _manifest(secret):
+    """Return what a release consists of, out of Helm's wrappings."""
+    packed = base64.b64decode(base64.b64decode(secret['data']['release']))
+    return json.loads(zlib.decompress(packed, _GZIP).decode('utf-8'))[
+        'manifest']
 
 
 def forget(cluster):

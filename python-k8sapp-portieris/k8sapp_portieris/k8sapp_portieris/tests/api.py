@@ -62,6 +62,7 @@ class Api(object):
         return {'items': self.items(path)}
 
     def items(self, path):
+        path = path.partition('?')[0]
         group, _, plural = path.rpartition('/')
         return [self.objects[each] for each in sorted(self.objects)
                 if each.rpartition('/')[0] == path
@@ -70,8 +71,8 @@ class Api(object):
 
     @staticmethod
     def _is_list(path):
-        return path.startswith((POLICIES, OLD_POLICIES)) and \
-            path.endswith('imagepolicies')
+        return '?' in path or (path.startswith((POLICIES, OLD_POLICIES))
+                               and path.endswith('imagepolicies'))
 
     def _post(self, path, body, content):
         own = '%s/%s' % (path, body['metadata']['name'])

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The webhook during updates and backups, and after what went wrong."""
 
+import base64
 import copy
+import gzip
+import io
+import json
 
 from k8sapp_portieris.tests import api
 from k8sapp_portieris.tests import base
@@ -214,6 +218,54 @@ class PlatformScripts(Webhook):
                            (None, 'fluxcd-request', 'pre', 'remove'),
                            ('manual', 'resource', 'post', 'remove')):
             run(self.app_op, *end)
+        self.assertIsNone(self.live)
+
+
+def release_secret(manifest):
+    """Return the data of Helm's Secret for a release."""
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode='wb') as file:
+        file.write(json.dumps({'manifest': manifest}).encode('utf-8'))
+    return {'release': base64.b64encode(base64.b64encode(
+        packed.getvalue())).decode('ascii')}
+
+
+@base.on_each_release(since='stx.7.0')
+class Rebuilt(Webhook):
+
+    def setUp(self):
+        Webhook.setUp(self)
+        del self.api.objects[api.WEBHOOK]
+        for version, policy in (('9', 'Ignore'), ('10', 'Fail')):
+            self.api.add(
+                api.NAMESPACES + 'portieris/secrets/release-' + version,
+                metadata={'labels': {'version': version}},
+                data=release_secret(
+                    '---\n# Nothing but a comment.\n---\nkind: Service\n'
+                    'metadata: {name: portieris}\n---\n'
+                    'kind: MutatingWebhookConfiguration\n'
+                    'metadata: {name: image-admission-config}\n'
+                    'webhooks: [{name: a, failurePolicy: %s}]\n' % policy))
+
+    def apply(self):
+        run(self.app_op, None, 'fluxcd-request', 'post', 'apply')
+
+    def test_a_webhook_deleted_by_name_is_that_of_the_newest_release(self):
+        for _ in range(2):
+            self.apply()
+            self.assertEqual('Fail', self.policy)
+        self.assertEqual('portieris-portieris', self.live['metadata'][
+            'annotations']['meta.helm.sh/release-name'])
+
+    def test_a_chart_that_is_disabled_gets_none(self):
+        del self.api.objects[api.SERVICE]
+        self.apply()
+        self.assertIsNone(self.live)
+
+    def test_a_release_that_cannot_be_read_stops_no_apply(self):
+        for secret in self.api.items(api.NAMESPACES + 'portieris/secrets'):
+            secret['data'] = {'release': 'AAAA'}
+        self.apply()
         self.assertIsNone(self.live)
 
 
