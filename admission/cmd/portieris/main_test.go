@@ -34,6 +34,8 @@ func TestAMistakeInTheArgumentsGetsASentence(t *testing.T) {
 		{[]string{"--lissen", ":1"}, "flag provided but not defined"},
 		{[]string{"--trust-freshness", "2m"}, "not between 0s and 1m0s"},
 		{[]string{"--trust-freshness", "-1s"}, "not between 0s and 1m0s"},
+		{[]string{"--trust-staleness", "25h"}, "not between 0s and 24h0m0s"},
+		{[]string{"--trust-staleness", "-1s"}, "not between 0s and 24h0m0s"},
 		{[]string{"--log-level", "loud"}, `log level "loud"`},
 		{[]string{"--cert-dir", "/nonexistent"},
 			"cannot read /nonexistent/tls.crt: no such file or directory"},
@@ -68,10 +70,11 @@ func TestSettingsComeFromTheEnvironmentUnlessAFlagSaysOtherwise(
 	t.Setenv("PORTIERIS_NAMESPACE", "own")
 	t.Setenv("PORTIERIS_EXEMPT_NAMESPACES", "a, b,")
 	t.Setenv("PORTIERIS_TRUST_FRESHNESS", "3s")
+	t.Setenv("PORTIERIS_TRUST_STALENESS", "2h")
 	t.Setenv("PORTIERIS_LOG_LEVEL", "debug")
 	got, err := parseSettings([]string{"--log-level", "warn"}, io.Discard)
 	if err != nil || got.namespace != "own" || got.logLevel != "warn" ||
-		got.freshness != 3*time.Second {
+		got.freshness != 3*time.Second || got.staleness != 2*time.Hour {
 		t.Errorf("settings %+v, %v", got, err)
 	}
 	exempt := got.exempts()
@@ -86,6 +89,11 @@ func TestSettingsComeFromTheEnvironmentUnlessAFlagSaysOtherwise(
 	if _, err := parseSettings(nil, io.Discard); err == nil ||
 		!strings.Contains(err.Error(), `"soon"`) {
 		t.Errorf("the duration \"soon\" gives %v", err)
+	}
+	t.Setenv("PORTIERIS_TRUST_FRESHNESS", "")
+	t.Setenv("PORTIERIS_TRUST_STALENESS", "")
+	if got, err := parseSettings(nil, io.Discard); err != nil || got.staleness != 0 {
+		t.Errorf("without a limit the staleness is %s, %v", got.staleness, err)
 	}
 }
 

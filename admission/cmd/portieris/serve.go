@@ -84,6 +84,7 @@ func serveUntil(ctx context.Context, s settings, log *slog.Logger) error {
 			Trust: notary.New(notary.Options{
 				Transport: transport,
 				Freshness: s.freshness,
+				Staleness: s.staleness,
 				Pins:      kubernetes.Pins(),
 				Logger:    log,
 			}),
@@ -120,7 +121,8 @@ func serveUntil(ctx context.Context, s settings, log *slog.Logger) error {
 	log.Info("serving", "version", version,
 		"admission", admission.Addr().String(),
 		"metrics", metricsListener.Addr().String(),
-		"namespace", s.namespace, "freshness", s.freshness.String())
+		"namespace", s.namespace, "freshness", s.freshness.String(),
+		"staleness", s.staleness.String())
 
 	background, end := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -16,6 +16,10 @@ import (
 // unnoticed.
 const maxFreshness = time.Minute
 
+// maxStaleness is the longest time for which a trust server that gives no
+// answer may be done without.
+const maxStaleness = 24 * time.Hour
+
 // accountNamespace is the file in which every pod finds its namespace.
 const accountNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
@@ -25,6 +29,7 @@ type settings struct {
 	namespace      string
 	exempt         string
 	freshness      time.Duration
+	staleness      time.Duration
 	logLevel       string
 	listen         string
 	metricsListen  string
@@ -37,7 +42,11 @@ type settings struct {
 // parseSettings reads the flags, whose defaults come from the environment.
 func parseSettings(args []string, out io.Writer) (settings, error) {
 	s := settings{reloadEvery: 5 * time.Second}
-	freshness, err := freshnessFromEnvironment()
+	freshness, err := durationFromEnvironment("PORTIERIS_TRUST_FRESHNESS", "10s")
+	if err != nil {
+		return s, err
+	}
+	staleness, err := durationFromEnvironment("PORTIERIS_TRUST_STALENESS", "0s")
 	if err != nil {
 		return s, err
 	}
@@ -54,6 +63,9 @@ func parseSettings(args []string, out io.Writer) (settings, error) {
 	flags.DurationVar(&s.freshness, "trust-freshness", freshness,
 		"how long verified trust data is not asked for again, 0s to 60s "+
 			"($PORTIERIS_TRUST_FRESHNESS)")
+	flags.DurationVar(&s.staleness, "trust-staleness", staleness,
+		"for how long an earlier answer may stand in for a trust server that "+
+			"gives none, 0s (never) to 24h ($PORTIERIS_TRUST_STALENESS)")
 	flags.StringVar(&s.logLevel, "log-level",
 		environment("PORTIERIS_LOG_LEVEL", "info"),
 		"debug, info, warn or error ($PORTIERIS_LOG_LEVEL)")
@@ -79,6 +91,10 @@ func parseSettings(args []string, out io.Writer) (settings, error) {
 	if s.freshness < 0 || s.freshness > maxFreshness {
 		return s, usage("the trust freshness %s is not between 0s and %s",
 			s.freshness, maxFreshness)
+	}
+	if s.staleness < 0 || s.staleness > maxStaleness {
+		return s, usage("the trust staleness %s is not between 0s and %s",
+			s.staleness, maxStaleness)
 	}
 	return s, nil
 }
@@ -117,14 +133,14 @@ func environment(name, otherwise string) string {
 	return otherwise
 }
 
-func freshnessFromEnvironment() (time.Duration, error) {
-	value := environment("PORTIERIS_TRUST_FRESHNESS", "10s")
-	freshness, err := time.ParseDuration(value)
+func durationFromEnvironment(name, otherwise string) (time.Duration, error) {
+	value := environment(name, otherwise)
+	duration, err := time.ParseDuration(value)
 	if err != nil {
-		return 0, usage("PORTIERIS_TRUST_FRESHNESS is %q, which is no "+
-			"duration such as 10s", value)
+		return 0, usage("%s is %q, which is no duration such as 10s",
+			name, value)
 	}
-	return freshness, nil
+	return duration, nil
 }
 
 func ownNamespace() string {

@@ -45,6 +45,9 @@ type Decision struct {
 	Choice policy.Choice
 	// Denial is nil if the image is trusted.
 	Denial *reason.Denial
+	// Notice says that the trust server gave no answer and an earlier one was
+	// used, as the operator tolerates; or empty.
+	Notice string
 	// Digest is what the verifiers vouch for, or empty if the entry asks for
 	// none.
 	Digest string

@@ -81,6 +81,7 @@ func (j *Judge) one(ctx context.Context, material *material,
 	if err := j.judge(ctx, material, &decision); err != nil {
 		decision.Denial = denial(ctx, err)
 		decision.Digest, decision.Replacement = "", ""
+		decision.Notice = ""
 	}
 	return decision
 }
@@ -117,14 +118,16 @@ func (j *Judge) judge(ctx context.Context, material *material,
 	if isTrue(rules.Vulnerability.ICCRVA.Enabled) {
 		return reason.New(reason.VulnerabilityUnsupported,
 			"%s asks for policy.vulnerability.ICCRVA, which this server "+
-				"does not support", decision.Choice.Source)
+				"does not support; IBM's image, which image.repository can "+
+				"name, is the server that does", decision.Choice.Source)
 	}
 	decision.Digest, err = j.simple(ctx, material, image, decision.Choice)
 	if err != nil {
 		return err
 	}
 	if isTrue(rules.Trust.Enabled) {
-		trusted, err := j.trust(ctx, material, set, image, decision.Choice)
+		trusted, err := j.trust(ctx, material, set, image, decision.Choice,
+			&decision.Notice)
 		if err != nil {
 			return err
 		}

@@ -35,6 +35,7 @@ type world struct {
 	broken   error
 	digest   string
 	refusal  error
+	stale    bool
 	panics   bool
 
 	mutex sync.Mutex
@@ -73,6 +74,10 @@ func (w *world) Digest(_ context.Context, request notary.Request) (
 	if w.panics {
 		panic("a verifier panics")
 	}
+	if w.stale {
+		request.Notice("the trust server gave no answer")
+	}
+	request.Notice = nil // cannot be compared
 	w.asked = append(w.asked, request)
 	return w.digest, w.refusal
 }
@@ -176,7 +181,8 @@ func TestEveryDenialNamesItsReason(t *testing.T) {
 		}), reason.RequirementUnsupported, `"magic"`},
 		"a vulnerability verdict": {image, trusting(func(p *v1.Policy) {
 			p.Vulnerability.ICCRVA.Enabled = yes()
-		}), reason.VulnerabilityUnsupported, "ICCRVA"},
+		}), reason.VulnerabilityUnsupported,
+			"IBM's image, which image.repository can name, is the server"},
 		"no trust server": {image, trusting(func(p *v1.Policy) {
 			p.Trust.TrustServer = ""
 		}), reason.TrustServerUnknown,
@@ -247,6 +253,18 @@ func TestTheVerifierIsAskedForWhatTheEntryAndTheImageSay(t *testing.T) {
 	}}
 	if !reflect.DeepEqual(world.asked, want) {
 		t.Errorf("asked %v, want %v", world.asked, want)
+	}
+}
+
+func TestAnEarlierAnswerOfTheTrustServerIsNoticedUnlessItIsDenied(t *testing.T) {
+	world := trusting(func(*v1.Policy) {})
+	world.stale = true
+	if got := world.judge(image)[0]; got.Denial != nil || got.Notice == "" {
+		t.Errorf("decided %+v", got)
+	}
+	world.refusal = reason.New(reason.NotSigned, "no")
+	if got := world.judge(image)[0]; got.Denial == nil || got.Notice != "" {
+		t.Errorf("decided %+v", got)
 	}
 }
 

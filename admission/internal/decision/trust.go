@@ -19,7 +19,7 @@ var sha256Digest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 // trust returns the digest that the trust server vouches for.
 func (j *Judge) trust(ctx context.Context, material *material, set policy.Set,
-	image policy.Image, choice policy.Choice) (string, error) {
+	image policy.Image, choice policy.Choice, notice *string) (string, error) {
 	rules := choice.Entry.Policy.Trust
 	server, err := trustServer(choice, set, image)
 	if err != nil {
@@ -45,6 +45,7 @@ func (j *Judge) trust(ctx context.Context, material *material, set policy.Set,
 		Signers:     signers,
 		Credentials: credentials,
 		DryRun:      material.workload.DryRun,
+		Notice:      func(sentence string) { *notice = sentence },
 	})
 	if err != nil {
 		return "", explained(err, problems)

@@ -45,7 +45,7 @@ func NewMetrics(version string) *Metrics {
 		}),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "portieris_image_decisions_total",
-			Help: "Images judged, by result (trusted, warned, denied) and " +
+			Help: "Images judged, by result (trusted, stale, warned, denied) and " +
 				"the reason code of a denial.",
 		}, []string{"result", "reason"}),
 		reviews: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -129,6 +129,8 @@ func (m *Metrics) Decided(decisions []decision.Decision) {
 
 func labels(one decision.Decision) []string {
 	switch {
+	case one.Denial == nil && one.Notice != "":
+		return []string{"stale", ""}
 	case one.Denial == nil:
 		return []string{"trusted", ""}
 	case one.Allowed():

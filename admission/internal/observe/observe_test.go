@@ -37,6 +37,7 @@ func TestWhatHappensIsCounted(t *testing.T) {
 	metrics.Decided([]decision.Decision{{}, {}})
 	metrics.Decided([]decision.Decision{warned})
 	metrics.Decided([]decision.Decision{{}, {Denial: denial}})
+	metrics.Decided([]decision.Decision{{Notice: "no answer"}})
 	metrics.Reviewed("Pod", true, time.Millisecond)
 	metrics.Serving(time.Unix(1234567890, 0))
 	metrics.Reloaded("ca", errors.New("no PEM"))
@@ -46,9 +47,10 @@ func TestWhatHappensIsCounted(t *testing.T) {
 	metrics.CountPolicies(func() (int, int) { return 3, 1 })
 	text := shown(t, metrics)
 	for _, line := range []string{
-		"portieris_pod_admission_decision_allow_count 2",
+		"portieris_pod_admission_decision_allow_count 3",
 		"portieris_pod_admission_decision_deny_count 1",
 		`portieris_image_decisions_total{reason="",result="trusted"} 3`,
+		`portieris_image_decisions_total{reason="",result="stale"} 1`,
 		`portieris_image_decisions_total{reason="NOT-SIGNED",result="warned"} 1`,
 		`portieris_image_decisions_total{reason="NOT-SIGNED",result="denied"} 1`,
 		`portieris_review_duration_seconds_count{allowed="true",kind="Pod"} 1`,

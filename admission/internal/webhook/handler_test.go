@@ -52,6 +52,9 @@ func (j *judge) All(ctx context.Context, workload decision.Workload,
 			decisions[i].Denial = reason.New(reason.NotSigned,
 				"No valid trust data for v1")
 			decisions[i].Choice.Entry.Mode = v1.ModeWarn
+		case strings.Contains(image, "stale"):
+			decisions[i].Notice = "trust server https://notary gave no answer"
+			decisions[i].Replacement = image + "@digest"
 		case strings.Contains(image, ":"):
 			decisions[i].Replacement = image + "@digest"
 		}
@@ -218,6 +221,14 @@ func TestAnImageInModeWarnIsAdmittedWithAWarning(t *testing.T) {
 	if !got.Allowed || got.Patch != nil || len(got.Warnings) != 1 ||
 		!strings.Contains(got.Warnings[0], "[NOT-SIGNED]") ||
 		strings.Contains(got.Warnings[0], "\n") {
+		t.Errorf("answer %+v", got)
+	}
+}
+
+func TestAnAnswerThatIsNotTheLatestIsAdmittedWithAWarning(t *testing.T) {
+	got := start(t).review(t, create("r/stale:v1"))
+	if !got.Allowed || got.Patch == nil || len(got.Warnings) != 1 ||
+		!strings.Contains(got.Warnings[0], "gave no answer") {
 		t.Errorf("answer %+v", got)
 	}
 }

@@ -110,6 +110,10 @@ func combined(uses []workload.Use,
 			response.Warnings = append(response.Warnings, warning(one))
 		default:
 			replacements[one.Image] = one.Replacement
+			if one.Notice != "" {
+				response.Warnings = append(response.Warnings,
+					"portieris: "+one.Notice)
+			}
 		}
 	}
 	if !response.Allowed {
@@ -173,7 +177,8 @@ func (h *Handler) tell(request *admissionv1.AdmissionRequest,
 	for _, one := range decisions {
 		if one.Denial == nil {
 			log.Info("trusted", "image", one.Image, "digest", one.Digest,
-				"policy", one.Choice.Source, "entry", one.Choice.Entry.Name)
+				"policy", one.Choice.Source, "entry", one.Choice.Entry.Name,
+				"stale", one.Notice != "")
 			continue
 		}
 		log.Warn("not trusted", "image", one.Image,

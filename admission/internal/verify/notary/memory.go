@@ -119,6 +119,22 @@ func (m *memory) keep(q question, next *view, at time.Time) {
 	}
 }
 
+// doubt makes the question be asked again, or all of its repository: since
+// it was last answered, the server said something else.
+func (m *memory) doubt(q question, all bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok := m.views[q.repository]
+	if !ok {
+		return
+	}
+	known := e.Value.(*remembered)
+	if all {
+		clear(known.asked)
+	}
+	delete(known.asked, q)
+}
+
 // forget drops the view of a repository; the versions seen stay.
 func (m *memory) forget(repository [2]string) {
 	m.mu.Lock()

@@ -32,7 +32,7 @@ func (v *Verifier) update(ctx context.Context, q question, server string, r Requ
 
 	asked := v.now()
 	last := v.memory.last(q.repository)
-	next, err := v.follow(f, last, server, r)
+	next, err := v.follow(f, q, last, server, r)
 	if err != nil {
 		if noTrustData(err) {
 			v.memory.forget(q.repository)
@@ -56,7 +56,7 @@ func (v *Verifier) update(ctx context.Context, q question, server string, r Requ
 }
 
 // follow returns last if it is still the newest, else what is.
-func (v *Verifier) follow(f *fetch, last *view, server string, r Request) (*view, error) {
+func (v *Verifier) follow(f *fetch, q question, last *view, server string, r Request) (*view, error) {
 	if last == nil {
 		return v.meet(f, server, r)
 	}
@@ -69,6 +69,7 @@ func (v *Verifier) follow(f *fetch, last *view, server string, r Request) (*view
 			return last, nil
 		}
 	}
+	v.memory.doubt(q, true)
 	next, err := load(f, r.GUN, last.root, nil)
 	if err != nil && rootFailed(err) {
 		// Another root. If an operator has accepted it meanwhile the pin is gone.

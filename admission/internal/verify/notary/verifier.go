@@ -25,6 +25,8 @@ const (
 	defaultBudget = 10 * time.Second
 	longestUpdate = 30 * time.Second
 	longestFresh  = time.Minute
+	longestStale  = 24 * time.Hour
+	patience      = 2 * time.Second // with a server whose silence is tolerated
 )
 
 func init() {
@@ -47,7 +49,8 @@ type Request struct {
 	Tag, Digest string
 	Signers     []Signer
 	Credentials []registry.Credential
-	DryRun      bool // change no pin
+	DryRun      bool                  // change no pin
+	Notice      func(sentence string) // told if the server gave no answer and the digest is of an earlier one
 }
 
 func (r Request) image() string {
@@ -65,6 +68,7 @@ func (r Request) image() string {
 type Options struct {
 	Transport *registry.Transport
 	Freshness time.Duration    // how long an answer of a trust server need not be asked again; at most a minute
+	Staleness time.Duration    // how long an answer may stand in for a server that gives none; default 0, at most a day
 	Pins      Pins             // default: in memory
 	Now       func() time.Time // default: time.Now
 	Logger    *slog.Logger     // default: none
@@ -75,6 +79,7 @@ type Options struct {
 type Verifier struct {
 	transport *registry.Transport
 	freshness time.Duration
+	staleness time.Duration
 	pins      Pins
 	now       func() time.Time
 	log       *slog.Logger
@@ -87,6 +92,7 @@ func New(o Options) *Verifier {
 	v := &Verifier{
 		transport: o.Transport, pins: o.Pins, now: o.Now, log: o.Logger,
 		freshness: min(max(o.Freshness, 0), longestFresh),
+		staleness: min(max(o.Staleness, 0), longestStale),
 		memory:    newMemory(),
 	}
 	if v.transport == nil {
@@ -134,8 +140,11 @@ func (v *Verifier) Digest(ctx context.Context, r Request) (string, error) {
 		}
 		// What was signed a moment ago is not denied: ask again.
 	}
-	current, err := v.current(ctx, question, server, r)
+	current, err := v.asked(ctx, question, server, r, signers)
 	if err != nil {
+		if digest := v.stale(question, server, r, signers, err); digest != "" {
+			return digest, nil
+		}
 		err = denial(r, server, time.Since(started), err)
 		v.log.Debug("no trust data", "trustServer", server, "gun", r.GUN, "error", errors.Unwrap(err))
 		return "", err
