@@ -44,6 +44,7 @@ NARROWER = {
     ('image', 'properties', 'tag'): {
         'enum': ['v0.14.2', 'sha256:' + 'a' * 64]},
     ('trustFreshness',): {'enum': ['0s', '10s', '60s', '1m']},
+    ('trustStaleness',): {'enum': ['0s', '90s', '15m', '24h']},
     ('proxy', 'properties', 'http'): {
         'enum': ['', 'http://proxy:3128', 'https://proxy/']},
     ('proxy', 'properties', 'https'): {

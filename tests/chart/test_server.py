@@ -127,6 +127,7 @@ def test_server_learns_its_settings_from_the_environment(chart):
     assert env['PORTIERIS_NAMESPACE']['valueFrom'] == {
         'fieldRef': {'fieldPath': 'metadata.namespace'}}
     assert env['PORTIERIS_TRUST_FRESHNESS']['value'] == '0s'
+    assert env['PORTIERIS_TRUST_STALENESS']['value'] == '0s'
     assert env['PORTIERIS_LOG_LEVEL']['value'] == 'warn'
     assert 'HTTPS_PROXY' not in env
     assert 'NO_PROXY' not in env

@@ -120,6 +120,8 @@ def without_quotes(text):
      'NAME:TAG or NAME@sha256:DIGEST'),
     ({'trustFreshness': '2m'},
      'trustFreshness is "2m": write whole seconds from 0s to 60s'),
+    ({'trustStaleness': '25h'},
+     'trustStaleness is "25h": write 0s for never'),
     ({'proxy': {'https': 'proxy:3128'}},
      'proxy.https is "proxy:3128": write http://HOST:PORT'),
 ])

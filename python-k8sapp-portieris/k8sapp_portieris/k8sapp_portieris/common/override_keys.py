@@ -45,6 +45,7 @@ OVERRIDE_KEYS = \
                       'value': None}],
      'trustFreshness': None,
      'trustServers': [{'registry': None, 'signerSecrets': None, 'url': None}],
+     'trustStaleness': None,
      'trustedCA': None,
      'webHooks': {'failurePolicy': ('Fail', 'Ignore'),
                   'reinvocationPolicy': ('IfNeeded', 'Never'),
