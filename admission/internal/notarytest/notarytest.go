@@ -31,6 +31,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/leaktest"
 )
 
 // User and Password are whom a server started here knows.
@@ -49,7 +51,7 @@ var build struct {
 
 // Main runs the tests and removes what was built for them.
 func Main(m *testing.M) {
-	code := m.Run()
+	code := leaktest.Run(m)
 	if build.dir != "" {
 		os.RemoveAll(build.dir)
 	}

@@ -233,6 +233,67 @@ func TestAnAnswerThatIsNotTheLatestIsAdmittedWithAWarning(t *testing.T) {
 	}
 }
 
+// ownedBy is a cluster with one controller.
+type ownedBy struct{ controller *workload.Object }
+
+func (o ownedBy) Owner(context.Context, workload.Kind, string, string) (
+	*workload.Object, error) {
+	return o.controller, nil
+}
+
+// What was decided about the template of a Deployment is what its pods run,
+// whatever the tag means by then.
+func TestADeploymentAndItsPodsNeverDisagree(t *testing.T) {
+	w := start(t)
+	template := func(image string) string {
+		return `{"containers": [{"name": "c", "image": "` + image + `"}]}`
+	}
+	request := create()
+	request.Kind = metav1.GroupVersionKind{
+		Group: "apps", Version: "v1", Kind: "Deployment"}
+	request.Resource = metav1.GroupVersionResource{
+		Group: "apps", Version: "v1", Resource: "deployments"}
+	request.Object.Raw = []byte(`{"spec": {"template": {"spec": ` +
+		template("r/app:v1") + `}}}`)
+	var patch []struct{ Op, Path, Value string }
+	if err := json.Unmarshal(w.review(t, request).Patch, &patch); err != nil ||
+		len(patch) != 1 ||
+		patch[0].Path != "/spec/template/spec/containers/0/image" ||
+		patch[0].Value != "r/app:v1@digest" {
+		t.Fatalf("patch %+v, %v", patch, err)
+	}
+
+	kind, _ := workload.ByResource("apps", "v1", "replicasets")
+	for name, image := range map[string]string{
+		"after the patch":                        patch[0].Value,
+		"of a Deployment from before the policy": "r/bad:v1",
+	} {
+		controller, err := workload.Decode(kind, []byte(
+			`{"metadata": {"name": "web", "uid": "7"}, "spec": {"template": `+
+				`{"spec": `+template(image)+`}}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Owners, w.judge.images = ownedBy{controller}, nil
+		pod := create()
+		pod.Object.Raw = []byte(`{"metadata": {"ownerReferences": [` +
+			`{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", ` +
+			`"uid": "7", "controller": true}]}, "spec": ` +
+			template(image) + `}`)
+		got := w.review(t, pod)
+		if !got.Allowed || got.Patch != nil || w.judge.images != nil {
+			t.Errorf("%s: the pod gets %+v after judging %q", name, got,
+				w.judge.images)
+		}
+		pod.Object.Raw = bytes.ReplaceAll(pod.Object.Raw,
+			[]byte(`"7"`), []byte(`"8"`))
+		w.review(t, pod)
+		if len(w.judge.images) != 1 {
+			t.Errorf("%s: a pod of another controller is not judged", name)
+		}
+	}
+}
+
 func TestWhatBringsNoImageIsAdmittedUnseen(t *testing.T) {
 	for name, change := range map[string]func(*admissionv1.AdmissionRequest){
 		"an exempt namespace": func(r *admissionv1.AdmissionRequest) {

@@ -3,7 +3,9 @@
 package notary_test
 
 import (
+	"encoding/json"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -78,6 +80,87 @@ func TestEveryPersonalityOfATokenServiceIsAdmitted(t *testing.T) {
 			b.denies(t, r, reason.CredentialsRefused)
 		})
 	}
+}
+
+// Artifactory names a repository by path, subdomain or port; each has its own
+// token service, and its pull secret is keyed as docker login writes it.
+func TestEveryWayArtifactoryNamesARepositoryIsAdmitted(t *testing.T) {
+	for name, style := range map[string]struct{ gun, key string }{
+		"by path":                  {"artifactory.local/docker-local/team/app", "artifactory.local"},
+		"by path, keyed with path": {"artifactory.local/docker-local/team/app", "https://artifactory.local/docker-local"},
+		"by subdomain":             {"docker-local.artifactory.local/team/app", "docker-local.artifactory.local"},
+		"by port":                  {"artifactory.local:5001/team/app", "artifactory.local:5001"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log registrytest.Log
+			var paths sync.Map
+			b := newBedAt(t, "artifactory.local:443", func(issue registrytest.Issuer) http.Handler {
+				service := registrytest.Artifactory(&log, issue)
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					paths.Store(r.URL.Path, true)
+					service.ServeHTTP(w, r)
+				})
+			})
+			b.Signer(t, style.gun).Init().Sign("v1", one)
+			r := notary.Request{GUN: style.gun, Tag: "v1", Credentials: pullSecret(t, style.key, style.gun)}
+			r.TrustServer = b.Front(t, func(w http.ResponseWriter, r *http.Request, behind http.Handler) {
+				behind.ServeHTTP(&rewriting{w, "/service/token", "/artifactory/api/docker/docker-local/v2/token"}, r)
+			}).URL
+			b.admits(t, r, one)
+			if _, asked := paths.Load("/artifactory/api/docker/docker-local/v2/token"); !asked {
+				t.Error("the token service of the repository was not asked")
+			}
+			r.Credentials = nil
+			b.denies(t, r, reason.NoCredentials)
+		})
+	}
+}
+
+func TestAChallengeForTwoActionsIsMetAndItsTokenTaken(t *testing.T) {
+	var scopes sync.Map
+	b := newBedAt(t, "svc", func(issue registrytest.Issuer) http.Handler {
+		service := registrytest.Plain(&registrytest.Log{}, issue, map[string]any{"token": "%T"})
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			scopes.Store(r.URL.Query().Get("scope"), true)
+			service.ServeHTTP(w, r)
+		})
+	})
+	_, r := b.repository(t)
+	r.TrustServer = b.Front(t, func(w http.ResponseWriter, r *http.Request, behind http.Handler) {
+		behind.ServeHTTP(&rewriting{w, `:pull"`, `:push,pull"`}, r)
+	}).URL
+	b.admits(t, r, one)
+	if _, asked := scopes.Load("repository:" + r.GUN + ":push,pull"); !asked {
+		t.Error("the scope of the challenge was not asked for")
+	}
+}
+
+// rewriting changes a text in the challenge on its way.
+type rewriting struct {
+	http.ResponseWriter
+	old, new string
+}
+
+func (w *rewriting) WriteHeader(status int) {
+	if challenge := w.Header().Get("WWW-Authenticate"); challenge != "" {
+		w.Header().Set("WWW-Authenticate", strings.ReplaceAll(challenge, w.old, w.new))
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// pullSecret reads what a pull secret with one entry has for an image.
+func pullSecret(t *testing.T, key, image string) []registry.Credential {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"auths": map[string]any{
+		key: map[string]string{"username": notarytest.User, "password": notarytest.Password}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := registry.CredentialsFor("kubernetes.io/dockerconfigjson", map[string][]byte{".dockerconfigjson": text}, image)
+	if err != nil || len(found) != 1 {
+		t.Fatalf("the entry %q has %d credentials for %s, %v", key, len(found), image, err)
+	}
+	return found
 }
 
 func TestATrustServerBehindBasicAuthenticationIsAdmitted(t *testing.T) {
