@@ -86,9 +86,11 @@ class Platform:
         return json.loads(self.kubectl(
             'get', kind, name, '-n', namespace, '-o', 'json'))
 
-    def list(self, kind, namespace):
+    def servers(self):
+        """Return the pods of the admission server."""
         return json.loads(self.kubectl(
-            'get', kind, '-n', namespace, '-o', 'json'))['items']
+            'get', 'pods', '-n', 'portieris', '-l', 'app=portieris',
+            '-o', 'json'))['items']
 
     def wait(self, what, condition, namespace, timeout=90):
         self.kubectl('wait', what, '-n', namespace, '--for=' + condition,
@@ -168,8 +170,8 @@ def protected(application):
         '--set', 'trustServers[0].url=%s/' % application.trust_server)
     application.system('application-apply', 'portieris')
     application.until('the pods of before are gone', lambda: not any(
-        'deletionTimestamp' in one['metadata'] for one in application.list(
-            'pods', 'portieris')))
+        'deletionTimestamp' in pod['metadata']
+        for pod in application.servers()))
     return application
 
 

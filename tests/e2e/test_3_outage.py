@@ -39,8 +39,8 @@ def test_webhook_without_pods_fails_closed_and_spares_the_platform(
     protected.kubectl('scale', 'deployment/portieris-portieris', '-n',
                       'portieris', '--replicas=0')
     try:
-        protected.until('no pod is left', lambda: not protected.list(
-            'pods', 'portieris'))
+        protected.until('no server is left',
+                        lambda: not protected.servers())
         refused = protected.create(pod('closed', namespace, signed))
         spared = protected.tries(
             'kubectl', 'run', 'spared', '-n', 'kube-system',
