@@ -86,11 +86,31 @@ class Platform:
         return json.loads(self.kubectl(
             'get', kind, name, '-n', namespace, '-o', 'json'))
 
+    def list(self, kind, namespace, *selection):
+        return json.loads(self.kubectl(
+            'get', kind, '-n', namespace, *selection, '-o', 'json'))['items']
+
     def servers(self):
         """Return the pods of the admission server."""
-        return json.loads(self.kubectl(
-            'get', 'pods', '-n', 'portieris', '-l', 'app=portieris',
-            '-o', 'json'))['items']
+        return self.list('pods', 'portieris', '-l', 'app=portieris')
+
+    def stops_servers(self):
+        """Take the admission server away, and wait until it is gone."""
+        self.kubectl('scale', 'deployment/portieris-portieris', '-n',
+                     'portieris', '--replicas=0')
+        self.until('no server is left', lambda: not self.servers())
+
+    def starts_servers(self):
+        self.kubectl('scale', 'deployment/portieris-portieris', '-n',
+                     'portieris', '--replicas=1')
+        self.wait('deployment/portieris-portieris', 'condition=Available',
+                  'portieris')
+
+    def outlives_old_servers(self):
+        """Wait until no server that is on its way out can answer."""
+        self.until('the servers of before are gone', lambda: not any(
+            'deletionTimestamp' in pod['metadata']
+            for pod in self.servers()), timeout=120)
 
     def wait(self, what, condition, namespace, timeout=90):
         self.kubectl('wait', what, '-n', namespace, '--for=' + condition,
@@ -169,9 +189,7 @@ def protected(application):
         '--set', 'trustServers[0].registry=' + application.registry,
         '--set', 'trustServers[0].url=%s/' % application.trust_server)
     application.system('application-apply', 'portieris')
-    application.until('the pods of before are gone', lambda: not any(
-        'deletionTimestamp' in pod['metadata']
-        for pod in application.servers()))
+    application.outlives_old_servers()
     return application
 
 

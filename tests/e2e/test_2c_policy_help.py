@@ -67,16 +67,10 @@ def test_field_that_kubernetes_drops_is_named(reviewed, namespace):
 
 
 def test_policies_are_taken_while_the_server_is_away(reviewed, namespace):
-    reviewed.kubectl('scale', 'deployment/portieris-portieris', '-n',
-                     'portieris', '--replicas=0')
     try:
-        reviewed.until('no pod is left', lambda: not reviewed.list(
-            'pods', 'portieris'))
+        reviewed.stops_servers()
         answer = applied(reviewed, policy(namespace, {
             'name': 'https://anything/', 'policy': {}}))
     finally:
-        reviewed.kubectl('scale', 'deployment/portieris-portieris', '-n',
-                         'portieris', '--replicas=1')
-        reviewed.wait('deployment/portieris-portieris',
-                      'condition=Available', 'portieris')
+        reviewed.starts_servers()
     assert answer.status == 0, answer

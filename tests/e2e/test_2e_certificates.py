@@ -96,9 +96,7 @@ def test_restarted_servers_serve_the_renewed_certificate_without_a_gap(
         protected.kubectl('rollout', 'status',
                           'deployment/portieris-portieris', '-n',
                           'portieris', '--timeout=120s')
-        protected.until('the pods of before are gone', lambda: not any(
-            'deletionTimestamp' in one['metadata'] for one in protected.list(
-                'pods', 'portieris')), timeout=120)
+        protected.outlives_old_servers()
 
     _, failed, good = calls_during(protected, asked, restart)
 

@@ -36,20 +36,14 @@ def test_images_are_admitted_again_when_the_trust_server_is_back(
 
 def test_webhook_without_pods_fails_closed_and_spares_the_platform(
         protected, signed, namespace):
-    protected.kubectl('scale', 'deployment/portieris-portieris', '-n',
-                      'portieris', '--replicas=0')
     try:
-        protected.until('no server is left',
-                        lambda: not protected.servers())
+        protected.stops_servers()
         refused = protected.create(pod('closed', namespace, signed))
         spared = protected.tries(
             'kubectl', 'run', 'spared', '-n', 'kube-system',
             '--dry-run=server', '--image', signed)
     finally:
-        protected.kubectl('scale', 'deployment/portieris-portieris', '-n',
-                          'portieris', '--replicas=1')
-        protected.wait('deployment/portieris-portieris',
-                       'condition=Available', 'portieris')
+        protected.starts_servers()
     assert refused.status == 1
     assert 'failed calling webhook' in refused.text, refused
     assert spared.status == 0, spared
