@@ -321,6 +321,16 @@ func TestARemovedTagIsDeniedAfterTheWindow(t *testing.T) {
 	b.denies(t, r, reason.NotSigned)
 }
 
+func TestAResignedTagIsSeenAfterTheWindow(t *testing.T) {
+	b := newBed(t, time.Second)
+	signer, r := b.repository(t)
+	b.admits(t, r, one)
+	signer.Sign("v1", two)
+	b.admits(t, r, one) // within the window nobody asks again
+	b.now.Store(2)
+	b.admits(t, r, two)
+}
+
 func TestDeletedTrustDataIsDenied(t *testing.T) {
 	b := newBed(t, 0)
 	signer, r := b.repository(t)
