@@ -42,8 +42,14 @@ func Down(d statedir.Dir) error {
 func clean(d statedir.Dir) error {
 	// Without a readable state the lab is known by its arguments.
 	s, _ := d.LoadState()
-	for _, id := range append(proc.FindInit(initArgs(d)...), s.Init) {
+	running := proc.FindInit(initArgs(d)...)
+	for _, id := range append(running, s.Init) {
 		if err := end(id); err != nil {
+			return err
+		}
+	}
+	if len(running) > 0 {
+		if err := d.Reclaim(); err != nil {
 			return err
 		}
 	}

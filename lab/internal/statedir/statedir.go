@@ -11,12 +11,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"opendev.org/starlingx/portieris-armada-app/lab/internal/proc"
 )
 
 const marker = ".portieris-lab"
+
+// parts are the directories that every lab makes in its own.
+var parts = []string{"pki", "log", "bin", "run", "docker", "notary", "sysinv", "home"}
 
 // Dir is the absolute path of a state directory.
 type Dir string
@@ -113,12 +117,31 @@ func (d Dir) Create() error {
 	if err := os.WriteFile(d.path(marker), nil, 0o600); err != nil {
 		return err
 	}
-	for _, sub := range []string{"pki", "log", "bin", "run", "docker", "notary", "sysinv", "home"} {
+	for _, sub := range parts {
 		if err := os.MkdirAll(d.path(sub), 0o700); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Reclaim marks the directory of a lab again that was deleted while the lab
+// ran: its programs have begun to make it anew. A directory that holds
+// anything but what a lab makes stays unmarked.
+func (d Dir) Reclaim() error {
+	entries, err := os.ReadDir(string(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.IsDir() || !slices.Contains(parts, e.Name()) {
+			return nil
+		}
+	}
+	return os.WriteFile(d.path(marker), nil, 0o600)
 }
 
 // Remove deletes the directory and all in it, if it is a lab's.

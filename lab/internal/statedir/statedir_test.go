@@ -41,6 +41,29 @@ func TestForeignFilesAreNeitherTakenNorRemoved(t *testing.T) {
 	}
 }
 
+func TestDirectoryMadeAnewByALabIsRemovedAndAForeignOneIsNot(t *testing.T) {
+	ours, foreign := t.TempDir(), t.TempDir()
+	for _, dir := range []string{ours, foreign} {
+		if err := os.MkdirAll(filepath.Join(dir, "run", "kubelet"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(foreign, "letter"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{ours, foreign} {
+		if err := Dir(dir).Reclaim(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Dir(ours).Remove(); err != nil {
+		t.Error(err)
+	}
+	if err := Dir(foreign).Remove(); err == nil {
+		t.Error("a directory with a letter in it was removed")
+	}
+}
+
 func TestCreatedDirectoryIsPrivateAndRemovedWhole(t *testing.T) {
 	d := Dir(filepath.Join(t.TempDir(), "lab"))
 	if err := d.Create(); err != nil {
