@@ -75,7 +75,7 @@ class Package:
         try:
             return unzip(self.files[name])
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError,
-                NotImplementedError, ValueError, OSError) as error:
+                ValueError, OSError) as error:
             raise Wrong('%s is not a sound wheel: %s' % (
                 name, error)) from error
 
