@@ -274,6 +274,8 @@ kind: ImagePolicy
 metadata: {name: own, namespace: own}
 spec: {repositories: [{name: "*"}]}
 `)
+		// explain reads the policies anew, the server learns of them.
+		s.becomes(t, pod("own", gun+":v2"), gun+":v2")
 		told, err := s.explains(t, gun+":v2", "--namespace", "own")
 		if err != nil || told.Result != tool.Admitted ||
 			len(told.Candidates) != 2 ||
