@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
-	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/sigstore"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/attached"
 )
 
 // place is a repository of a registry, or a signature store, as one caller
@@ -54,11 +54,11 @@ func (p *place) Base() string { return p.base }
 // host, behind which there may be registries of several kinds, and only if an
 // image was read there: a repository that does not exist answers alike.
 func (p *place) Get(ctx context.Context, path, accept string, limit int64) (
-	sigstore.Answer, error) {
+	attached.Answer, error) {
 	aboutReferrers := strings.HasPrefix(path, "referrers/")
 	lack := factOf("no referrers", p.identity())
 	if aboutReferrers && p.verifier.lacking.holds(lack, p.verifier.now()) {
-		return sigstore.Answer{Status: http.StatusNotFound}, nil
+		return attached.Answer{Status: http.StatusNotFound}, nil
 	}
 	answer, err := p.verifier.Transport.Read(ctx, registry.Request{
 		URL:         p.base + path,
@@ -68,12 +68,12 @@ func (p *place) Get(ctx context.Context, path, accept string, limit int64) (
 		Credentials: p.credentials,
 	})
 	if err != nil {
-		return sigstore.Answer{}, err
+		return attached.Answer{}, err
 	}
 	if aboutReferrers && p.exists && answer.Status == http.StatusNotFound {
 		p.verifier.lacking.keep(lack, p.verifier.now().Add(lackKept))
 	}
-	return sigstore.Answer{Status: answer.Status, Header: answer.Header,
+	return attached.Answer{Status: answer.Status, Header: answer.Header,
 		Body: answer.Body}, nil
 }
 

@@ -21,12 +21,10 @@ import (
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/flight"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/attached"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/sigstore"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/simple"
 )
-
-// maxManifest is what the distribution specification lets a registry refuse.
-const maxManifest = 4 << 20
 
 // manifestTypes are what an image's manifest may be.
 var manifestTypes = strings.Join([]string{
@@ -202,7 +200,7 @@ func (r Request) reference() string {
 func resolve(ctx context.Context, repository *place, tag string) (
 	string, error) {
 	answer, err := repository.Get(ctx, "manifests/"+tag, manifestTypes,
-		maxManifest)
+		attached.MaxManifest)
 	if err != nil {
 		return "", err
 	}
@@ -227,12 +225,12 @@ func (s *storeError) Unwrap() error { return s.error }
 
 // denial says in the user's words what a verifier or the transport said.
 func denial(r Request, err error) error {
-	var refused sigstore.Refused
+	var refused attached.Refused
 	var refusedSimple *simple.Refused
 	var bad *simple.BadRequirement
 	var transport *registry.Error
 	switch {
-	case errors.Is(err, simple.ErrUnsigned), errors.Is(err, sigstore.ErrUnsigned):
+	case errors.Is(err, simple.ErrUnsigned), errors.Is(err, attached.ErrUnsigned):
 		return reason.Wrap(reason.NotSigned, err,
 			"A signature was required, but no signature exists")
 	case errors.As(err, &refused), errors.As(err, &refusedSimple):

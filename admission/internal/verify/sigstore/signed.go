@@ -8,6 +8,21 @@ import (
 	"fmt"
 )
 
+// Bounds of what is read on the word of a registry.
+const (
+	maxPayload = 64 << 10
+	maxBundle  = 1 << 20
+)
+
+// How cosign marks what it keeps in a registry.
+const (
+	emptyType   = "application/vnd.oci.empty.v1+json"
+	simpleLayer = "application/vnd.dev.cosign.simplesigning.v1+json"
+
+	signatureAnnotation = "dev.cosignproject.cosign/signature"
+	predicateAnnotation = "dev.sigstore.bundle.predicateType"
+)
+
 // What cosign writes into the texts it signs.
 const (
 	simpleType    = "cosign container image signature"

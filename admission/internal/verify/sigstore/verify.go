@@ -5,8 +5,8 @@ package sigstore
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/attached"
 )
 
 // Form is how a signature is kept in the registry.
@@ -20,7 +20,7 @@ const (
 
 // Request is one question: is this digest signed by one of these keys?
 type Request struct {
-	Repository Repository
+	Repository attached.Repository
 	Digest     string // sha256:HEX of the manifest the image reference resolves to
 	Keys       []Key
 	// Identity judges the repository named inside a signature of the tag
@@ -37,47 +37,13 @@ type Result struct {
 	Repository string // the one the signature names; empty for a bundle
 }
 
-// ErrUnsigned says that the registry answered, and holds no signature.
-var ErrUnsigned = errors.New("the image is not signed")
-
-// Refused says that there are signatures, none of which convinces.
-type Refused interface {
-	error
-	refused()
-}
-
-// refusals collects why signatures did not convince.
-type refusals struct{ why []error }
-
-func (r *refusals) add(err error) { r.why = append(r.why, err) }
-func (r *refusals) refused()      {}
-
-// Error keeps a denial readable: three reasons, and how many more.
-func (r *refusals) Error() string {
-	var parts []string
-	for i, err := range r.why {
-		if i == 3 {
-			parts = append(parts, fmt.Sprintf("and %d more", len(r.why)-3))
-			break
-		}
-		parts = append(parts, err.Error())
-	}
-	return strings.Join(parts, "; ")
-}
-
-// interrupts reports whether err says nothing about signatures: the time is
-// up, so that asking for the next one is in vain.
-func interrupts(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
-}
-
 // Verify asks for both forms at once and returns the first that convinces.
 //
-// Every error is a denial: ErrUnsigned when the registry holds no signature,
-// a Refused when none convinces, any other when the registry did not answer
+// Every error is a denial: attached.ErrUnsigned when the registry holds no signature,
+// an attached.Refused when none convinces, any other when the registry did not answer
 // as it should, so that nothing is known.
 func Verify(ctx context.Context, r Request) (Result, error) {
-	if !isDigest(r.Digest) || len(r.Keys) == 0 {
+	if !attached.IsDigest(r.Digest) || len(r.Keys) == 0 {
 		return Result{}, errors.New("a signature check needs a sha256 digest and at least one key")
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -99,14 +65,14 @@ func Verify(ctx context.Context, r Request) (Result, error) {
 	var failed, refused error
 	for range 2 {
 		o := <-outcomes
-		var r Refused
+		var r attached.Refused
 		switch {
 		case o.error == nil:
 			found = &o.Result
 			cancel()
 		case errors.As(o.error, &r):
 			refused = both(refused, o.error)
-		case !errors.Is(o.error, ErrUnsigned):
+		case !errors.Is(o.error, attached.ErrUnsigned):
 			failed = errors.Join(failed, o.error)
 		}
 	}
@@ -118,12 +84,15 @@ func Verify(ctx context.Context, r Request) (Result, error) {
 	case refused != nil:
 		return Result{}, refused
 	}
-	return Result{}, ErrUnsigned
+	return Result{}, attached.ErrUnsigned
 }
 
 func both(first, second error) error {
 	if first == nil {
 		return second
 	}
-	return &refusals{[]error{first, second}}
+	var all attached.Refusals
+	all.Add(first)
+	all.Add(second)
+	return &all
 }

@@ -11,39 +11,44 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/attached"
 )
 
 // shelf is a repository in memory: path → answer. It counts requests.
 type shelf struct {
 	mu      sync.Mutex
-	answers map[string]Answer
+	answers map[string]attached.Answer
 	faults  map[string]error
 	asked   []string
 }
 
 func (s *shelf) Base() string { return "https://registry.local:9001/v2/team/app/" }
 
-func (s *shelf) Get(_ context.Context, path, _ string, limit int64) (Answer, error) {
+func (s *shelf) Get(_ context.Context, path, _ string, limit int64) (attached.Answer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, path)
 	if err := s.faults[path]; err != nil {
-		return Answer{}, err
+		return attached.Answer{}, err
 	}
 	answer, ok := s.answers[path]
 	if !ok {
-		return Answer{Status: http.StatusNotFound, Header: http.Header{}}, nil
+		return attached.Answer{Status: http.StatusNotFound, Header: http.Header{}}, nil
 	}
 	if int64(len(answer.Body)) > limit {
-		return Answer{}, fmt.Errorf("more than %d bytes", limit)
+		return attached.Answer{}, fmt.Errorf("more than %d bytes", limit)
 	}
 	return answer, nil
 }
 
-func newShelf() *shelf { return &shelf{answers: map[string]Answer{}, faults: map[string]error{}} }
+func newShelf() *shelf {
+	return &shelf{answers: map[string]attached.Answer{}, faults: map[string]error{}}
+}
 
 func (s *shelf) put(path, contentType string, body []byte) {
-	s.answers[path] = Answer{http.StatusOK, http.Header{"Content-Type": {contentType}}, body}
+	s.answers[path] = attached.Answer{Status: http.StatusOK,
+		Header: http.Header{"Content-Type": {contentType}}, Body: body}
 }
 
 func (s *shelf) blob(content []byte) string {
@@ -52,29 +57,29 @@ func (s *shelf) blob(content []byte) string {
 }
 
 // attach stores a bundle as cosign 3 does and returns its descriptor.
-func (s *shelf) attach(t *testing.T, bundle any, predicate string) descriptor {
+func (s *shelf) attach(t *testing.T, bundle any, predicate string) attached.Descriptor {
 	content := encode(t, bundle)
 	manifest := encode(t, map[string]any{
-		"mediaType": manifestType, "artifactType": bundleType,
-		"layers":      []descriptor{{MediaType: bundleType, Digest: s.blob(content), Size: int64(len(content))}},
+		"mediaType": attached.ManifestType, "artifactType": bundleType,
+		"layers":      []attached.Descriptor{{MediaType: bundleType, Digest: s.blob(content), Size: int64(len(content))}},
 		"annotations": map[string]string{predicateAnnotation: predicate},
 	})
-	s.put("manifests/"+sha(manifest), manifestType, manifest)
-	return descriptor{MediaType: manifestType, ArtifactType: bundleType, Digest: sha(manifest), Size: int64(len(manifest))}
+	s.put("manifests/"+sha(manifest), attached.ManifestType, manifest)
+	return attached.Descriptor{MediaType: attached.ManifestType, ArtifactType: bundleType, Digest: sha(manifest), Size: int64(len(manifest))}
 }
 
-func (s *shelf) list(t *testing.T, path string, referrers ...descriptor) {
-	s.put(path, indexType, encode(t, map[string]any{"manifests": referrers}))
+func (s *shelf) list(t *testing.T, path string, referrers ...attached.Descriptor) {
+	s.put(path, attached.IndexType, encode(t, map[string]any{"manifests": referrers}))
 }
 
 // tag stores signatures of payloads as cosign 2 does.
-func (s *shelf) tag(t *testing.T, digest string, layers ...descriptor) {
+func (s *shelf) tag(t *testing.T, digest string, layers ...attached.Descriptor) {
 	tag := "manifests/" + strings.Replace(digest, ":", "-", 1) + ".sig"
-	s.put(tag, manifestType, encode(t, map[string]any{"layers": layers}))
+	s.put(tag, attached.ManifestType, encode(t, map[string]any{"layers": layers}))
 }
 
-func (s *shelf) layer(payload []byte, sign signFunc) descriptor {
-	return descriptor{MediaType: simpleLayer, Digest: s.blob(payload), Size: int64(len(payload)),
+func (s *shelf) layer(payload []byte, sign signFunc) attached.Descriptor {
+	return attached.Descriptor{MediaType: simpleLayer, Digest: s.blob(payload), Size: int64(len(payload)),
 		Annotations: map[string]string{signatureAnnotation: base64.StdEncoding.EncodeToString(sign(payload))}}
 }
 
@@ -140,7 +145,7 @@ func TestSignatureOfEitherFormIsFound(t *testing.T) {
 func TestImageWithoutSignatureIsUnsignedAndNotAFault(t *testing.T) {
 	public, _ := p256(t)
 	_, err := Verify(t.Context(), Request{Repository: newShelf(), Digest: ours, Keys: mustKeys(t, public)})
-	if !errors.Is(err, ErrUnsigned) {
+	if !errors.Is(err, attached.ErrUnsigned) {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -164,7 +169,7 @@ func TestAttestationOfTheKeyIsNoSignature(t *testing.T) {
 func TestWhatTheRegistrySaysIsNotTrusted(t *testing.T) {
 	public, sign := p256(t)
 	_, stranger := p256(t)
-	var refused Refused
+	var refused attached.Refused
 	for name, fill := range map[string]func(*shelf){
 		"bundle of another digest listed here": func(s *shelf) {
 			s.list(t, "referrers/"+ours, s.attach(t, bundle(t, sign, statement(theirs)), signPredicate))
@@ -202,10 +207,10 @@ func TestWhatTheRegistrySaysIsNotTrusted(t *testing.T) {
 func TestFaultOfTheRegistryIsNotUnsigned(t *testing.T) {
 	public, _ := p256(t)
 	for name, fill := range map[string]func(*shelf){
-		"referrers answer 500":      func(s *shelf) { s.answers["referrers/"+ours] = Answer{Status: 500} },
-		"referrers answer 403":      func(s *shelf) { s.answers["referrers/"+ours] = Answer{Status: 403} },
+		"referrers answer 500":      func(s *shelf) { s.answers["referrers/"+ours] = attached.Answer{Status: 500} },
+		"referrers answer 403":      func(s *shelf) { s.answers["referrers/"+ours] = attached.Answer{Status: 403} },
 		"connection lost":           func(s *shelf) { s.faults["referrers/"+ours] = errors.New("reset") },
-		"list is garbage":           func(s *shelf) { s.put("referrers/"+ours, indexType, []byte("{")) },
+		"list is garbage":           func(s *shelf) { s.put("referrers/"+ours, attached.IndexType, []byte("{")) },
 		"next page on another host": func(s *shelf) { page(s, t, `<https://evil.example/v2/team/app/referrers/x>; rel="next"`) },
 		"endless pages":             func(s *shelf) { page(s, t, `</v2/team/app/referrers/`+ours+`>; rel="next"`) },
 	} {
@@ -213,8 +218,8 @@ func TestFaultOfTheRegistryIsNotUnsigned(t *testing.T) {
 			s := newShelf()
 			fill(s)
 			_, err := Verify(t.Context(), Request{Repository: s, Digest: ours, Keys: mustKeys(t, public)})
-			var refused Refused
-			if err == nil || errors.Is(err, ErrUnsigned) || errors.As(err, &refused) {
+			var refused attached.Refused
+			if err == nil || errors.Is(err, attached.ErrUnsigned) || errors.As(err, &refused) {
 				t.Fatalf("got %v", err)
 			}
 		})
@@ -230,9 +235,9 @@ func TestNumberOfSignaturesReadIsBounded(t *testing.T) {
 	public, _ := p256(t)
 	_, stranger := p256(t)
 	s := newShelf()
-	var list []descriptor
-	var layers []descriptor
-	for i := range maxCandidates * 2 {
+	var list []attached.Descriptor
+	var layers []attached.Descriptor
+	for i := range attached.MaxCandidates * 2 {
 		text := append(payload(repository, ours), fmt.Sprint(" \n"[i%2:i%2+1], i)...)
 		layers = append(layers, s.layer(text, stranger))
 		list = append(list, s.attach(t, bundle(t, stranger, fmt.Appendf(nil, "%d", i)), signPredicate))
@@ -242,7 +247,7 @@ func TestNumberOfSignaturesReadIsBounded(t *testing.T) {
 	if _, err := Verify(t.Context(), Request{Repository: s, Digest: ours, Keys: mustKeys(t, public)}); err == nil {
 		t.Fatal("accepted")
 	}
-	if limit := 2 + maxCandidates*3; len(s.asked) > limit {
+	if limit := 2 + attached.MaxCandidates*3; len(s.asked) > limit {
 		t.Errorf("%d requests, more than %d", len(s.asked), limit)
 	}
 }
@@ -254,15 +259,5 @@ func TestBundleIsRefusedWhereTheRepositoryMustBeNamed(t *testing.T) {
 	_, err := Verify(t.Context(), Request{Repository: s, Digest: ours, Keys: mustKeys(t, public), RequireIdentity: true})
 	if err == nil || !strings.Contains(err.Error(), "names no repository") {
 		t.Fatalf("got %v", err)
-	}
-}
-
-func TestManyRefusalsAreOneReadableSentence(t *testing.T) {
-	var r refusals
-	for i := range 9 {
-		r.add(fmt.Errorf("reason %d", i))
-	}
-	if got := r.Error(); got != "reason 0; reason 1; reason 2; and 6 more" {
-		t.Errorf("got %q", got)
 	}
 }
