@@ -13,7 +13,6 @@ import (
 	"crypto/sha512"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"strings"
@@ -135,9 +134,4 @@ func encode(t testing.TB, value any) []byte {
 		t.Fatal(err)
 	}
 	return out
-}
-
-func sha(content []byte) string {
-	digest := sha256.Sum256(content)
-	return "sha256:" + hex.EncodeToString(digest[:])
 }
