@@ -41,6 +41,16 @@ def test_selectors_find_the_pods(chart, scenario):
         assert covers(budget['spec']['selector']['matchLabels'], labels)
 
 
+def test_pods_of_older_applications_are_selected_too(chart, scenario):
+    # Otherwise their Deployment had to go before ours could come.
+    release = chart.render(scenario)
+    older = {'app': 'portieris', 'release': 'portieris-portieris'}
+
+    assert release.get('Deployment', 'portieris-portieris')['spec'][
+        'selector']['matchLabels'] == older
+    assert release.get('Service', 'portieris')['spec']['selector'] == older
+
+
 def test_service_ports_exist_in_the_container(chart):
     release = chart.render()
     ports = {p['name']: p['containerPort'] for p in release.server['ports']}

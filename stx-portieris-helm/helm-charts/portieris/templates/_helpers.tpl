@@ -1,15 +1,21 @@
 {{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
 
 {{/* What the Service and the Deployment select by. Never change it: the
-selector of a Deployment cannot be altered. */}}
+selector of a Deployment cannot be altered. Older applications select by the
+same two, so an update from them replaces pods one by one. */}}
 {{- define "portieris.selectorLabels" -}}
 app: portieris
+release: {{ .Release.Name }}
+{{- end }}
+
+{{- define "portieris.podLabels" -}}
+{{ include "portieris.selectorLabels" . }}
 app.kubernetes.io/name: portieris
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{- define "portieris.labels" -}}
-{{ include "portieris.selectorLabels" . }}
+{{ include "portieris.podLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
