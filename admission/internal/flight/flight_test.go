@@ -120,11 +120,11 @@ func (g *Group[T]) waiting(key string) int {
 
 func waitFor(t *testing.T, holds func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for !holds() {
 		select {
 		case <-deadline:
-			t.Error("not so after 10 s")
+			t.Error("not so after a minute")
 			return
 		case <-time.After(time.Millisecond):
 		}

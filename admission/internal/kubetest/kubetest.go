@@ -7,18 +7,19 @@ package kubetest
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
+	cryptorand "crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,6 +32,9 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 )
+
+// patience is for a machine that has much else to do.
+const patience = 3 * time.Minute
 
 // adminToken is the token of the cluster's administrator.
 const adminToken = "administrator"
@@ -261,7 +265,7 @@ func (s *Server) CreatePolicyKinds(t testing.TB) {
 func Eventually(t testing.TB, what string, holds func() bool,
 	explain func() string) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(patience)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
@@ -271,7 +275,8 @@ func Eventually(t testing.TB, what string, holds func() bool,
 			if explain != nil {
 				explanation = "\n" + explain()
 			}
-			t.Fatalf("after a minute still not so: %s%s", what, explanation)
+			t.Fatalf("after %s still not so: %s%s", patience, what,
+				explanation)
 		case <-tick.C:
 		}
 	}
@@ -298,22 +303,28 @@ func background(t testing.TB, directory, kube, program string,
 	})
 }
 
+// freePort is one that nobody listens at. It is none of those that Linux
+// hands out by itself, of which another test may get it meanwhile.
 func freePort(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := strconv.Itoa(20000 + rand.IntN(12000))
+		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			continue
+		}
+		if err := listener.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return port
 	}
-	_, port, splitErr := net.SplitHostPort(listener.Addr().String())
-	if err := errors.Join(splitErr, listener.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return port
+	t.Fatal("no port is free")
+	return ""
 }
 
 func accountKey(t testing.TB) []byte {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := rsa.GenerateKey(cryptorand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}

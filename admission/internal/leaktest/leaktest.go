@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long what is on its way out may take.
-const patience = 15 * time.Second
+const patience = time.Minute
 
 // Main is for TestMain.
 func Main(m *testing.M) { os.Exit(Run(m)) }

@@ -386,13 +386,13 @@ func (s *Signer) Delete() {
 // Eventually waits until a condition holds.
 func Eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.After(15 * time.Second)
+	deadline := time.After(time.Minute)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
 		select {
 		case <-deadline:
-			t.Fatalf("after 15 s still not so: %s", what)
+			t.Fatalf("after a minute still not so: %s", what)
 		case <-tick.C:
 		}
 	}

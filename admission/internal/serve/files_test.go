@@ -116,7 +116,7 @@ func TestWatchReloadsUntilItsContextEnds(t *testing.T) {
 			if what != "ca" {
 				t.Errorf("reloaded %q", what)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("the content %q is not seen", content)
 		}
 	}

@@ -88,7 +88,7 @@ func run(t *testing.T, change func(*Server)) *running {
 		// Which certificate is served is what the tests look at.
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 	}
-	r.client = &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	r.client = &http.Client{Transport: transport, Timeout: time.Minute}
 	t.Cleanup(func() {
 		stop()
 		transport.CloseIdleConnections()
@@ -131,7 +131,7 @@ func (r *running) wait(t *testing.T) {
 		if err != nil {
 			t.Errorf("the server ended with %v", err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the server does not end")
 	}
 }
@@ -265,7 +265,7 @@ func TestARequestUnderWayIsAnsweredWhenTheServerStops(t *testing.T) {
 func TestAStoppingServerIsNotReadyButStillServes(t *testing.T) {
 	r := run(t, func(s *Server) { s.Linger = 10 * time.Minute })
 	r.stop()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		status, _, _ := r.get(t, r.admission+"/health/readiness")
 		if status == http.StatusServiceUnavailable {
@@ -308,7 +308,7 @@ func TestAStoppingServerSendsItsPeersAway(t *testing.T) {
 		status, _, _ := r.get(t, r.admission+"/health/readiness")
 		return status
 	}
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for notReady() != http.StatusServiceUnavailable {
 		if time.Now().After(deadline) {
 			t.Fatal("a stopping server stays ready")

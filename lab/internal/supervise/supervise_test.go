@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-const deadline = 10 * time.Second
+const deadline = time.Minute
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
