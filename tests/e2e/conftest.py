@@ -105,6 +105,15 @@ class Platform:
                      'portieris', '--replicas=1')
         self.wait('deployment/portieris-portieris', 'condition=Available',
                   'portieris')
+        # The node learns of the new address a moment after that.
+        self.until('the API server reaches the server', lambda:
+                   'failed calling webhook' not in self.probe().text)
+
+    def probe(self):
+        """Ask whether an image that nobody has would be admitted."""
+        return self.tries('kubectl', 'run', 'probe', '-n', 'default',
+                          '--dry-run=server', '--image',
+                          self.registry + '/any/image:1')
 
     def outlives_old_servers(self):
         """Wait until no server that is on its way out can answer."""
@@ -122,6 +131,30 @@ class Platform:
         while not condition():
             assert time.monotonic() < end, \
                 'after %d s still not so: %s' % (timeout, what)
+
+    def settles(self, document, wanted):
+        """Create the object until the answer is as wanted, and return it.
+
+        A policy is seen through a watch: a moment after it was applied.
+        """
+        answers = []
+
+        def asked():
+            answers.append(self.create(document))
+            return wanted(answers[-1])
+        try:
+            self.until('the answer', asked)
+        except AssertionError:
+            pytest.fail('the last answer was: %r' % answers[-1])
+        return answers[-1]
+
+    def denies(self, document):
+        """Create the object until it is denied; return the answer.
+
+        One that was admitted before the policy was seen is there already,
+        which is no denial.
+        """
+        return self.settles(document, lambda answer: DENIAL in answer.text)
 
     def image(self, signed=False, signer=None):
         """Push a sample image of its own repository; return its name."""
@@ -190,6 +223,8 @@ def protected(application):
         '--set', 'trustServers[0].url=%s/' % application.trust_server)
     application.system('application-apply', 'portieris')
     application.outlives_old_servers()
+    application.until('the override is seen', lambda: DENIAL in
+                      application.probe().text)
     return application
 
 

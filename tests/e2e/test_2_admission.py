@@ -79,29 +79,16 @@ def test_image_signed_by_another_signer_is_denied(protected, namespace):
     protected.apply(
         signer_secret(namespace, 'bob', protected.lab('signer', 'bob')),
         policy(namespace, trusted(protected, 'bob')))
-    answers = []
-
-    def denied():
-        answers.append(protected.create(pod('wrong', namespace, signed)))
-        return answers[-1].status == 1
-
-    # A policy is seen through a watch: a moment after it was applied.
-    protected.until('the policy is seen', denied)
-    assert 'no signature found for role bob' in answers[-1].text, answers
+    answer = protected.denies(pod('wrong', namespace, signed))
+    assert 'no signature found for role bob' in answer.text, answer
 
 
 def test_missing_signer_secret_is_named(protected, namespace):
     signed = protected.image(signer='alice')
     protected.apply(policy(namespace, trusted(protected, 'nobody')))
-    answers = []
-
-    def denied():
-        answers.append(protected.create(pod('lost', namespace, signed)))
-        return answers[-1].status == 1
-
-    protected.until('the policy is seen', denied)
-    assert 'nobody' in answers[-1].text
-    assert 'SIGNER-MISSING' in answers[-1].text, answers
+    answer = protected.denies(pod('lost', namespace, signed))
+    assert 'nobody' in answer.text
+    assert 'SIGNER-MISSING' in answer.text, answer
 
 
 def test_policy_of_the_namespace_overrides_the_cluster_policy(
@@ -119,16 +106,10 @@ def test_policy_without_repositories_denies_and_is_named(
         protected, namespace):
     signed = protected.image(signed=True)
     protected.apply(policy(namespace))
-    answers = []
-
-    def denied():
-        answers.append(protected.create(pod('none', namespace, signed)))
-        return answers[-1].status == 1
-
-    protected.until('the policy is seen', denied)
+    answer = protected.denies(pod('none', namespace, signed))
     assert 'no matching repositories in the ImagePolicies' in \
-        answers[-1].text, answers
-    assert 'team' in answers[-1].text
+        answer.text, answer
+    assert 'team' in answer.text
 
 
 def test_image_reference_that_does_not_parse_is_denied(

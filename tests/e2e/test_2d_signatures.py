@@ -140,26 +140,10 @@ def requiring(platform, namespace, kind, **more):
             'storeURL': STORE}}, **more)})
 
 
-def settles(platform, document, wanted):
-    """Create the object until the answer is as wanted.
-
-    A policy just applied may need a moment to be seen.
-    """
-    answers = []
-
-    def asked():
-        answers.append(platform.create(document))
-        return wanted(answers[-1])
-    try:
-        platform.until('the answer', asked, timeout=20)
-    except AssertionError:
-        pytest.fail('the last answer was: %r' % answers[-1])
-
-
 def runs(platform, namespace, name):
     """Assert that a pod of the image starts, and runs the digest signed."""
-    settles(platform, pod('signed', namespace, name),
-            lambda answer: answer.status == 0)
+    platform.settles(pod('signed', namespace, name),
+                     lambda answer: answer.status == 0)
     platform.wait('pod/signed', 'condition=Ready', namespace)
     running = platform.get('pod', 'signed', namespace)
     digest = platform.digest(name)
@@ -170,8 +154,8 @@ def runs(platform, namespace, name):
 
 def denied(platform, namespace, name, code):
     """Assert that the image is denied for that reason."""
-    settles(platform, pod('denied', namespace, name),
-            lambda answer: answer.status == 1 and code in answer.text)
+    platform.settles(pod('denied', namespace, name), lambda answer:
+                     answer.status == 1 and code in answer.text)
 
 
 def test_image_signed_with_gpg_runs_from_its_digest(
