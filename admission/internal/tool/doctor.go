@@ -235,7 +235,13 @@ func (e Examination) admits(ctx context.Context) Symptom {
 		return well("a pod with the image %s is admitted in the namespace %s",
 			e.Image, e.Pods)
 	}
-	if found := denial.FindStringSubmatch(err.Error()); found != nil {
+	found := denial.FindStringSubmatch(err.Error())
+	if found != nil && e.Image != ImageOfNoRegistry {
+		return ill("a pod with the image %s, which the policies should "+
+			"admit, is denied in the namespace %s [%s]: portieris explain "+
+			"tells why", e.Image, e.Pods, found[1])
+	}
+	if found != nil {
 		return well("a pod with the image %s is judged in the namespace %s: "+
 			"the policies deny it [%s]; --image NAME tries one that they "+
 			"admit", e.Image, e.Pods, found[1])

@@ -179,6 +179,13 @@ func TestWhatIsWrongGetsASentence(t *testing.T) {
 			},
 			want: "not denied by the server, but refused: failed calling",
 		},
+		"the named image is denied": {
+			hurt: func(e *Examination, p *patient) {
+				e.Image, p.admitted = "r/i:1", errors.New(rejects)
+			},
+			want: "r/i:1, which the policies should admit, is denied in " +
+				"the namespace default [REJECTED]",
+		},
 		"the call fails": {
 			hurt: func(_ *Examination, p *patient) {
 				p.admitted = errors.New("failed calling webhook")
