@@ -20,6 +20,7 @@ import uuid
 from portieris_app import build
 from portieris_app import checkout
 from portieris_app.errors import Failure
+from portieris_app import licenses
 from portieris_app import packing
 from portieris_app.verifying import package as packages
 from portieris_app.verifying import Wrong
@@ -33,9 +34,9 @@ PLATFORM = {'cryptography': 'cryptography', 'kubernetes': 'kubernetes',
 
 EPILOG = """\
 Covers the tarball, its wheel and chart, the image, the server in it and every
-Go module that was linked in, as the server itself tells. What the platform
-brings, and what only builds, is marked so. The same files give the same
-bytes.
+Go module that was linked in, as the server itself tells, with its license as
+Go's cache has it. What the platform brings, and what only builds, is marked
+so. The same files give the same bytes, and nothing is fetched.
 
 examples:
   portieris-app sbom
@@ -227,10 +228,15 @@ def of_image(path):
         hashes=[{'alg': 'SHA-256', 'content': digest.partition(':')[2]}],
         licenses=LICENSE, scope='required')
     info = build_information(server)
-    modules = [module(one.get('Replace') or one) for one in info['Deps']]
+    linked = [one.get('Replace') or one for one in info['Deps']]
+    found = licenses.of_modules(
+        ['%(Path)s@%(Version)s' % one for one in linked])
+    modules = [module(one, found['%(Path)s@%(Version)s' % one])
+               for one in linked]
     modules.append(component(
         'library', 'std', info['GoVersion'][2:],
         'pkg:golang/std@' + info['GoVersion'][2:], scope='required',
+        licenses=[{'expression': 'BSD-3-Clause'}],
         description="Go's standard library"))
     return container, component(
         'application', info['Main']['Path'], version,
@@ -268,11 +274,12 @@ def build_information(server):
                       'made of: %s' % done.stderr.strip()) from error
 
 
-def module(one):
+def module(one, license_expression):
     version = one['Version']
     return component(
         'library', one['Path'], version,
         'pkg:golang/%s@%s' % (one['Path'],
                               urllib.parse.quote(version, safe='')),
-        scope='required', properties=[
-            {'name': 'go:sum', 'value': one['Sum']}] if 'Sum' in one else [])
+        scope='required', licenses=[{'expression': license_expression}],
+        properties=[{'name': 'go:sum', 'value': one['Sum']}]
+        if 'Sum' in one else [])

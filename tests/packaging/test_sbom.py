@@ -10,6 +10,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 import pytest
 
 from portieris_app.errors import Failure
+from portieris_app import licenses
 from portieris_app import sbom
 from portieris_app.verifying import package as packages
 
@@ -106,6 +107,45 @@ def test_bill_covers_python_go_chart_and_image(bill):
         '%2Fstarlingx%2Fportieris&tag=2.0.1'}
     assert [one for one in listed(bill)
             if one.startswith('pkg:golang/std@1.')]
+
+
+def test_all_that_is_shipped_has_its_license(bill):
+    shipped = [one for one in listed(bill).values()
+               if one['scope'] == 'required'
+               and 'brought by the platform' not in
+               one.get('description', '')]
+
+    assert [one['name'] for one in shipped if not one.get('licenses')] == []
+    assert listed(bill)['pkg:golang/gopkg.in/yaml.v3@v3.0.1'][
+        'licenses'] == [{'expression': 'Apache-2.0 AND MIT'}]
+
+
+def test_module_that_is_not_in_the_cache_is_named():
+    with pytest.raises(Failure, match='does not hold example.com/no@v1.0.0'):
+        licenses.of_modules(['example.com/no@v1.0.0'])
+
+
+@pytest.mark.parametrize('name, text, sentence', [
+    ('LICENSE', 'All rights reserved.', 'is none that portieris_app/licen'),
+    ('README', 'MIT', 'has no file with its license')])
+def test_license_that_nobody_has_read_is_an_error(tmp_path, name, text,
+                                                  sentence):
+    (tmp_path / name).write_text(text)
+
+    with pytest.raises(Failure, match=sentence):
+        licenses.expression(str(tmp_path), 'example.com/new')
+
+
+@pytest.mark.parametrize('text, identifiers', [
+    ('Apache License\n   Version 2.0, January 2004', {'Apache-2.0'}),
+    ('Redistribution and use in source and\nbinary forms, with or without',
+     {'BSD-2-Clause'}),
+    ('Redistribution and use in source and binary forms ... may be used to '
+     'endorse or\npromote products', {'BSD-3-Clause'}),
+    ('Mozilla Public License, version 2.0', {'MPL-2.0'}),
+    ('MIT License', set())])
+def test_license_is_recognized_by_its_sentence(text, identifiers):
+    assert licenses.recognized(text) == identifiers
 
 
 def test_bill_tells_what_is_not_shipped(bill):
