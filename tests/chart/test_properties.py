@@ -43,6 +43,11 @@ NARROWER = {
         'enum': ['', 'icr.io/portieris/portieris']},
     ('image', 'properties', 'tag'): {
         'enum': ['v0.14.2', 'sha256:' + 'a' * 64]},
+    ('certificates', 'properties', 'caDuration'): {
+        'enum': ['87600h', '175200h30m']},
+    ('certificates', 'properties', 'duration'): {
+        'enum': ['90m', '8760h', '17520h']},
+    ('certificates', 'properties', 'renewBefore'): {'enum': ['5m', '80m']},
     ('trustFreshness',): {'enum': ['0s', '10s', '60s', '1m']},
     ('trustStaleness',): {'enum': ['0s', '90s', '15m', '24h']},
     ('proxy', 'properties', 'http'): {

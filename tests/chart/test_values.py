@@ -122,11 +122,32 @@ def without_quotes(text):
      'trustFreshness is "2m": write whole seconds from 0s to 60s'),
     ({'trustStaleness': '25h'},
      'trustStaleness is "25h": write 0s for never'),
+    ({'certificates': {'duration': '59m'}},
+     'certificates.duration is "59m": cert-manager issues nothing for less'),
+    ({'certificates': {'duration': '720h', 'renewBefore': '720h'}},
+     'certificates.renewBefore is "720h": write at least 5m, and less than '
+     'certificates.duration, which is 720h'),
+    ({'certificates': {'renewBefore': '4m59s'}},
+     'certificates.renewBefore is "4m59s": write at least 5m'),
+    ({'certificates': {'caDuration': '52559h59m59s'}},
+     'certificates.caDuration is "52559h59m59s": write at least three times '
+     'certificates.duration, which is 17520h'),
     ({'proxy': {'https': 'proxy:3128'}},
      'proxy.https is "proxy:3128": write http://HOST:PORT'),
 ])
 def test_wrong_value_gets_a_sentence(chart, values, sentence):
     assert sentence in chart.refusal(**values)
+
+
+@pytest.mark.parametrize('certificates', [
+    {'caDuration': '52560h'}, {'caDuration': '52559h59m60s'},
+    {'duration': '1h', 'renewBefore': '59m59s'},
+    {'duration': '3600s', 'renewBefore': '300s', 'caDuration': '180m'}])
+def test_certificates_may_live_up_to_the_bounds(every_helm, certificates):
+    leaf = Chart(every_helm).render(certificates=certificates).get(
+        'Certificate', 'portieris-certs')
+
+    assert leaf['spec']['duration'] == certificates.get('duration', '17520h')
 
 
 @pytest.mark.parametrize('values, sentence', [
