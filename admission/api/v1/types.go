@@ -146,6 +146,8 @@ const (
 	RequirementSignedBy       RequirementType = "signedBy"
 	// RequirementSigstoreSigned is met by cosign sign --key.
 	RequirementSigstoreSigned RequirementType = "sigstoreSigned"
+	// RequirementNotation is met by notation sign.
+	RequirementNotation RequirementType = "notation"
 )
 
 // Simple lists requirements of signatures beside the image, and where those of
@@ -170,11 +172,12 @@ type Simple struct {
 // SimpleRequirement is one requirement of simple signing.
 type SimpleRequirement struct {
 	// Type of the requirement.
-	// +kubebuilder:validation:Enum=insecureAcceptAnything;reject;signedBy;sigstoreSigned
+	// +kubebuilder:validation:Enum=insecureAcceptAnything;reject;signedBy;sigstoreSigned;notation
 	Type RequirementType `json:"type"`
 
 	// KeySecret names a Secret whose key named key holds public keys: PGP
-	// keys for signedBy, PEM keys for sigstoreSigned.
+	// keys for signedBy, PEM keys for sigstoreSigned, PEM certificates of
+	// authorities for notation, which may also stand under ca.crt.
 	// +optional
 	KeySecret string `json:"keySecret,omitempty"`
 
@@ -186,6 +189,12 @@ type SimpleRequirement struct {
 	// SignedIdentity says which name the signature must give to the image.
 	// +optional
 	SignedIdentity IdentityRequirement `json:"signedIdentity,omitempty"`
+
+	// TrustedIdentities says for notation which signers count of those whom
+	// the certificates in KeySecret vouch for, each as x509.subject: and the
+	// parts of a subject that must be there. The default is any.
+	// +optional
+	TrustedIdentities []string `json:"trustedIdentities,omitempty"`
 }
 
 // IdentityRequirement says which name a signature must give to the image.

@@ -5,10 +5,12 @@ package decision
 import (
 	"context"
 	"fmt"
+	"time"
 
 	v1 "opendev.org/starlingx/portieris-armada-app/admission/api/v1"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/policy"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/notation"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/sigstore"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/simple"
 )
@@ -16,8 +18,8 @@ import (
 // What follows says beforehand what a decision would stumble over, by the
 // code that decides.
 
-// IdentityProblem says why the signedIdentity of a requirement can never be
-// met, or nothing.
+// IdentityProblem says why nothing that is signed can ever meet a requirement,
+// or nothing.
 func IdentityProblem(requirement v1.SimpleRequirement) string {
 	identity := requirement.SignedIdentity
 	var err error
@@ -27,6 +29,8 @@ func IdentityProblem(requirement v1.SimpleRequirement) string {
 	case requirement.Type == v1.RequirementSigstoreSigned &&
 		identity.Type != "remapIdentity":
 		_, err = signedName(identity, policy.Image{Name: "registry/image"})
+	case requirement.Type == v1.RequirementNotation:
+		err = checkSigners(requirement)
 	}
 	if err != nil {
 		return err.Error()
@@ -95,6 +99,11 @@ func keyProblem(ctx context.Context, material *material,
 			_, err := sigstore.ParseKeys(keys)
 			return err
 		}
+	case v1.RequirementNotation:
+		check = func(keys []byte) error {
+			_, err := notation.ParseCertificates(keys, time.Now())
+			return err
+		}
 	}
 	if check == nil || requirement.KeySecret == "" {
 		return nil
@@ -104,9 +113,7 @@ func keyProblem(ctx context.Context, material *material,
 		return err
 	}
 	if err := check(keys); err != nil {
-		return reason.Wrap(reason.KeyInvalid, err,
-			"the key Secret %q is of no use for %s: %v",
-			requirement.KeySecret, requirement.Type, err)
+		return useless(requirement, err)
 	}
 	return nil
 }

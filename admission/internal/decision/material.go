@@ -56,11 +56,24 @@ func (m *material) key(ctx context.Context,
 	if err != nil {
 		return nil, err
 	}
-	if len(secret.Data["key"]) == 0 {
-		return nil, reason.New(reason.KeyInvalid, "the key Secret %q in the "+
-			"namespace %q has no key \"key\"", requirement.KeySecret, namespace)
+	places := placesOf(requirement.Type)
+	for _, place := range places {
+		if len(secret.Data[place]) > 0 {
+			return secret.Data[place], nil
+		}
 	}
-	return secret.Data["key"], nil
+	return nil, reason.New(reason.KeyInvalid, "the key Secret %q in the "+
+		"namespace %q has no key \"%s\"", requirement.KeySecret, namespace,
+		strings.Join(places, `" and no key "`))
+}
+
+// placesOf is where in a Secret the keys for a requirement may be. ca.crt is
+// where cert-manager puts the certificate of an authority.
+func placesOf(kind v1.RequirementType) []string {
+	if kind == v1.RequirementNotation {
+		return []string{"ca.crt", "key"}
+	}
+	return []string{"key"}
 }
 
 // needed reads a Secret without which there is no decision.

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	v1 "opendev.org/starlingx/portieris-armada-app/admission/api/v1"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/policy"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/notation"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/signed"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/sigstore"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/simple"
@@ -26,40 +28,17 @@ type Signatures interface {
 // for, or nothing if they ask for no signature.
 func (j *Judge) simple(ctx context.Context, material *material,
 	image policy.Image, choice policy.Choice) (string, error) {
-	rules := choice.Entry.Policy.Simple
 	request := signed.Request{
 		Host: image.Host, Name: image.Name, Tag: image.Tag,
 		Digest: image.Digest,
 	}
-	for _, requirement := range rules.Requirements {
-		switch requirement.Type {
-		case v1.RequirementAcceptAnything:
-		case v1.RequirementReject:
-			return "", reason.New(reason.Rejected,
-				"%s rejects every image that matches %q",
-				choice.Source, choice.Entry.Name)
-		case v1.RequirementSignedBy:
-			ring, err := material.key(ctx, requirement)
-			if err != nil {
-				return "", err
-			}
-			request.SignedBy = append(request.SignedBy, simple.Requirement{
-				KeyRing:  ring,
-				Identity: simple.Identity(requirement.SignedIdentity),
-			})
-		case v1.RequirementSigstoreSigned:
-			keys, err := cosignKeys(ctx, material, requirement, image)
-			if err != nil {
-				return "", err
-			}
-			request.Cosign = append(request.Cosign, keys)
-		default:
-			return "", reason.New(reason.RequirementUnsupported,
-				"%s asks for the requirement %q, which this server does not "+
-					"support", choice.Source, requirement.Type)
+	for _, requirement := range choice.Entry.Policy.Simple.Requirements {
+		err := require(ctx, material, requirement, image, choice, &request)
+		if err != nil {
+			return "", err
 		}
 	}
-	if request.SignedBy == nil && request.Cosign == nil {
+	if len(request.SignedBy)+len(request.Cosign)+len(request.Notation) == 0 {
 		return "", nil
 	}
 	if err := storeOf(ctx, material, choice, &request); err != nil {
@@ -77,6 +56,45 @@ func (j *Judge) simple(ctx context.Context, material *material,
 	return checkedDigest(digest, image, "signatures")
 }
 
+// require adds what one requirement asks for to the request.
+func require(ctx context.Context, material *material,
+	requirement v1.SimpleRequirement, image policy.Image,
+	choice policy.Choice, request *signed.Request) error {
+	switch requirement.Type {
+	case v1.RequirementAcceptAnything:
+	case v1.RequirementReject:
+		return reason.New(reason.Rejected,
+			"%s rejects every image that matches %q",
+			choice.Source, choice.Entry.Name)
+	case v1.RequirementSignedBy:
+		ring, err := material.key(ctx, requirement)
+		if err != nil {
+			return err
+		}
+		request.SignedBy = append(request.SignedBy, simple.Requirement{
+			KeyRing:  ring,
+			Identity: simple.Identity(requirement.SignedIdentity),
+		})
+	case v1.RequirementSigstoreSigned:
+		keys, err := cosignKeys(ctx, material, requirement, image)
+		if err != nil {
+			return err
+		}
+		request.Cosign = append(request.Cosign, keys)
+	case v1.RequirementNotation:
+		trust, err := notationTrust(ctx, material, requirement)
+		if err != nil {
+			return err
+		}
+		request.Notation = append(request.Notation, trust)
+	default:
+		return reason.New(reason.RequirementUnsupported,
+			"%s asks for the requirement %q, which this server does not "+
+				"support", choice.Source, requirement.Type)
+	}
+	return nil
+}
+
 // cosignKeys is one requirement for the verifier.
 func cosignKeys(ctx context.Context, material *material,
 	requirement v1.SimpleRequirement, image policy.Image) (
@@ -87,9 +105,7 @@ func cosignKeys(ctx context.Context, material *material,
 	}
 	keys, err := sigstore.ParseKeys(text)
 	if err != nil {
-		return signed.CosignKeys{}, reason.Wrap(reason.KeyInvalid, err,
-			"the key Secret %q is of no use for %s: %v",
-			requirement.KeySecret, requirement.Type, err)
+		return signed.CosignKeys{}, useless(requirement, err)
 	}
 	want, err := signedName(requirement.SignedIdentity, image)
 	if err != nil {
@@ -102,6 +118,44 @@ func cosignKeys(ctx context.Context, material *material,
 		// asked for, since its digest is what the key has signed.
 		RequireIdentity: requirement.SignedIdentity.Type != "",
 	}, nil
+}
+
+// notationTrust is one requirement for the verifier.
+func notationTrust(ctx context.Context, material *material,
+	requirement v1.SimpleRequirement) (*notation.Trust, error) {
+	if err := checkSigners(requirement); err != nil {
+		return nil, err
+	}
+	text, err := material.key(ctx, requirement)
+	if err != nil {
+		return nil, err
+	}
+	certificates, err := notation.ParseCertificates(text, time.Now())
+	if err != nil {
+		return nil, useless(requirement, err)
+	}
+	return notation.NewTrust(certificates, requirement.TrustedIdentities)
+}
+
+// checkSigners says why nobody can sign as a notation requirement asks.
+func checkSigners(requirement v1.SimpleRequirement) error {
+	if requirement.SignedIdentity != (v1.IdentityRequirement{}) {
+		return reason.New(reason.PolicyInvalid, "a notation signature names "+
+			"no repository, so signedIdentity cannot be compared with one; "+
+			"trustedIdentities says who may sign")
+	}
+	_, err := notation.NewTrust(nil, requirement.TrustedIdentities)
+	if err != nil {
+		return reason.Wrap(reason.PolicyInvalid, err, "%v", err)
+	}
+	return nil
+}
+
+// useless says that a key Secret does not hold what the requirement needs.
+func useless(requirement v1.SimpleRequirement, err error) error {
+	return reason.Wrap(reason.KeyInvalid, err,
+		"the key Secret %q is of no use for %s: %v",
+		requirement.KeySecret, requirement.Type, err)
 }
 
 // signedName is the repository that a cosign signature must name.

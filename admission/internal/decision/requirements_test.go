@@ -16,8 +16,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	v1 "opendev.org/starlingx/portieris-armada-app/admission/api/v1"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/notationtest"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/attached"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/signed"
 )
 
@@ -148,6 +150,41 @@ func TestASignatureOfACosignKeyMustNameTheRightRepository(t *testing.T) {
 	}
 }
 
+func TestSignersOfNotationAreThoseOfTheSecretAndTheEntry(t *testing.T) {
+	authority := notationtest.NewAuthority(t)
+	envelope := func(organization string) []byte {
+		return authority.Signer(t, func(c *x509.Certificate) {
+			c.Subject.Organization = []string{organization}
+		}).Sign(t, notationtest.JWS, attached.Descriptor{Digest: wanted})
+	}
+	for place, other := range map[string]string{
+		"key": "", "ca.crt": "a key for something else"} {
+		t.Run(place, func(t *testing.T) {
+			world := requiring(v1.SimpleRequirement{
+				Type: v1.RequirementNotation, KeySecret: "roots",
+				TrustedIdentities: []string{
+					"x509.subject: C=CA, ST=Ontario, O=Example"}})
+			world.secrets["roots"] = &corev1.Secret{Data: map[string][]byte{
+				"key": []byte(other)}}
+			world.secrets["roots"].Data[place] = authority.PEM()
+			s := &signatures{digest: wanted}
+			got := world.judgeWith(s, image)[0]
+			if got.Denial != nil || len(s.asked) != 1 {
+				t.Fatalf("decided %v after asking %v", got.Denial, s.asked)
+			}
+			for organization, trusted := range map[string]bool{
+				"Example": true, "Other": false} {
+				_, err := s.asked[0].Notation[0].Check(t.Context(),
+					envelope(organization), notationtest.JWS,
+					attached.Descriptor{Digest: wanted})
+				if (err == nil) != trusted {
+					t.Errorf("the organization %q: %v", organization, err)
+				}
+			}
+		})
+	}
+}
+
 func TestTrustAndSignaturesMustAgreeOnTheDigest(t *testing.T) {
 	yes := true
 	world := requiring(v1.SimpleRequirement{
@@ -186,6 +223,20 @@ func TestARequirementThatCannotBeAskedForIsNamed(t *testing.T) {
 			reason.KeyMissing, `the key Secret ""`},
 		"a key Secret without a key": {signedBy("empty"), nil,
 			reason.KeyInvalid, `no key "key"`},
+		"certificates that are none": {v1.SimpleRequirement{
+			Type: v1.RequirementNotation, KeySecret: "ring"}, nil,
+			reason.KeyInvalid, `"ring" is of no use for notation`},
+		"certificates that are nowhere": {v1.SimpleRequirement{
+			Type: v1.RequirementNotation, KeySecret: "empty"}, nil,
+			reason.KeyInvalid, `has no key "ca.crt" and no key "key"`},
+		"a name that notation does not sign": {v1.SimpleRequirement{
+			Type: v1.RequirementNotation, KeySecret: "ring",
+			SignedIdentity: v1.IdentityRequirement{Type: "matchExact"}},
+			nil, reason.PolicyInvalid, "names no repository"},
+		"a signer who cannot be": {v1.SimpleRequirement{
+			Type: v1.RequirementNotation, KeySecret: "ring",
+			TrustedIdentities: []string{"Example"}},
+			nil, reason.PolicyInvalid, `trusted identity "Example"`},
 		"cosign keys that are none": {cosign, nil,
 			reason.KeyInvalid, `"ring" is of no use for sigstoreSigned`},
 		"a store in the clear": {signedBy("ring"), func(w *world) {

@@ -192,8 +192,9 @@ func (r *Reviewer) reviewSecrets(ctx context.Context, here findings,
 // asksRegistry tells whether rules need what pull secrets open.
 func asksRegistry(rules *v1.Policy) bool {
 	for _, requirement := range rules.Simple.Requirements {
-		if requirement.Type == v1.RequirementSignedBy ||
-			requirement.Type == v1.RequirementSigstoreSigned {
+		switch requirement.Type {
+		case v1.RequirementSignedBy, v1.RequirementSigstoreSigned,
+			v1.RequirementNotation:
 			return true
 		}
 	}

@@ -4,16 +4,19 @@ package policyreview
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 
 	v1 "opendev.org/starlingx/portieris-armada-app/admission/api/v1"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/notationtest"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/policy"
 )
 
@@ -130,6 +133,24 @@ func TestWhatWillSurpriseInTheClusterIsWarnedOf(t *testing.T) {
 			func(c *cluster) {
 				c.secret("team/cosign", map[string]string{"key": "x"})
 			}, "of no use for sigstoreSigned"},
+		"a key is no certificate": {Namespaced, simple(notation, ""),
+			func(c *cluster) {
+				c.secret("team/roots", map[string]string{"key": publicKey})
+			}, "of no use for notation: PEM block"},
+		"every certificate has expired": {Namespaced, simple(notation, ""),
+			func(c *cluster) {
+				expired := notationtest.NewAuthority(t, func(
+					c *x509.Certificate) {
+					c.NotAfter = time.Now().Add(-time.Hour)
+				})
+				c.secret("team/roots", map[string]string{
+					"key": string(expired.PEM())})
+			}, "of no use for notation: the certificate"},
+		"a pull secret is for another registry than the signature's": {
+			Namespaced, strings.Replace(simple(notation+
+				"      keySecretNamespace: keys\n", ""), "r.io", "r:9001", 1),
+			func(c *cluster) { pulls(c, "r:5000") },
+			"has credentials for r:9001, so pods need one of their own"},
 		"the keys are in another namespace": {Namespaced, simple(cosign+
 			"      keySecretNamespace: keys\n", ""), nil, ""},
 		"the cluster's keys are missing": {Cluster, simple(cosign+

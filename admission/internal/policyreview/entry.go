@@ -127,17 +127,25 @@ func reviewRequirement(here findings, requirement v1.SimpleRequirement) {
 		if requirement.KeySecret != "" {
 			here.warn("%s uses no keySecret", requirement.Type)
 		}
-	case v1.RequirementSignedBy, v1.RequirementSigstoreSigned:
+	case v1.RequirementSignedBy, v1.RequirementSigstoreSigned,
+		v1.RequirementNotation:
 		if requirement.KeySecret == "" {
 			here.wrong("%s needs a keySecret", requirement.Type)
 		}
 		if problem := decision.IdentityProblem(requirement); problem != "" {
 			here.wrong("it can never be met: %s", problem)
 		}
-		reviewIdentity(here, requirement.SignedIdentity)
+		if requirement.Type != v1.RequirementNotation {
+			reviewIdentity(here, requirement.SignedIdentity)
+		}
 	default:
 		here.wrong("its type %q is none of insecureAcceptAnything, reject, "+
-			"signedBy and sigstoreSigned", requirement.Type)
+			"signedBy, sigstoreSigned and notation", requirement.Type)
+	}
+	if len(requirement.TrustedIdentities) > 0 &&
+		requirement.Type != v1.RequirementNotation {
+		here.warn("trustedIdentities counts only for notation, and the type "+
+			"is %q", requirement.Type)
 	}
 }
 

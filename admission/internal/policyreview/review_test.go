@@ -58,6 +58,7 @@ func simple(requirements, more string) string {
 const (
 	signedBy = "    - type: signedBy\n      keySecret: gpg\n"
 	cosign   = "    - type: sigstoreSigned\n      keySecret: cosign\n"
+	notation = "    - type: notation\n      keySecret: roots\n"
 	store    = "    storeURL: https://store\n"
 )
 
@@ -84,6 +85,9 @@ func TestAnEntryThatSaysWhatItMeansIsLeftInPeace(t *testing.T) {
 		"reject":              simple("    - type: reject\n", ""),
 		"GPG signatures":      simple(signedBy, store),
 		"cosign signatures":   simple(cosign, ""),
+		"notation signatures": simple(notation, ""),
+		"signers with a name": simple(notation+"      trustedIdentities:\n"+
+			"      - 'x509.subject: C=CA, ST=Ontario, O=Example'\n", ""),
 		"a mapped prefix": simple(signedBy+"      signedIdentity:\n"+
 			"        type: remapIdentity\n        prefix: r\n"+
 			"        signedPrefix: vendor.example.com/v\n", store),
@@ -167,6 +171,17 @@ func TestWhatCanNeverWorkIsAnErrorAndWhatSurprisesAWarning(t *testing.T) {
 			"      signedIdentity:\n        type: matchRepository\n"+
 			"        dockerRepository: r/app\n", ""),
 			"warning: only with the type matchExactRepository"},
+		"no authorities": {simple("    - type: notation\n", ""),
+			"error: needs a keySecret"},
+		"a repository that no signature of notation names": {simple(notation+
+			"      signedIdentity:\n        type: matchRepository\n", ""),
+			"error: can never be met: a notation signature names no repository"},
+		"a signer who cannot be": {simple(notation+
+			"      trustedIdentities: [Example]\n", ""),
+			`error: can never be met: the trusted identity "Example"`},
+		"signers with a name beside keys": {simple(cosign+
+			"      trustedIdentities: ['*']\n", ""),
+			"warning: counts only for notation"},
 		"a vulnerability verdict": {"name: r.io/*\npolicy:\n  vulnerability:\n" +
 			"    ICCRVA:\n      enabled: true", "warning: ICCRVA"},
 	} {

@@ -4,6 +4,7 @@ package tool
 
 import (
 	"context"
+	"strings"
 
 	v1 "opendev.org/starlingx/portieris-armada-app/admission/api/v1"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/decision"
@@ -182,10 +183,17 @@ func asks(rules *v1.Policy) []string {
 	for _, requirement := range rules.Simple.Requirements {
 		want := string(requirement.Type)
 		if requirement.KeySecret != "" {
-			want += " with a key of the Secret " + requirement.KeySecret
+			means := "a key"
+			if requirement.Type == v1.RequirementNotation {
+				means = "an authority"
+			}
+			want += " with " + means + " of the Secret " + requirement.KeySecret
 			if requirement.KeySecretNamespace != "" {
 				want += " in the namespace " + requirement.KeySecretNamespace
 			}
+		}
+		if len(requirement.TrustedIdentities) > 0 {
+			want += " by " + strings.Join(requirement.TrustedIdentities, " or ")
 		}
 		wants = append(wants, want)
 	}

@@ -261,6 +261,9 @@ func TestWithoutAClusterAndWithoutVerifyingSignersAreStillNamed(
         requirements:
         - {type: sigstoreSigned, keySecret: cosign, keySecretNamespace: keys}
         - {type: signedBy, keySecret: ring}
+        - type: notation
+          keySecret: roots
+          trustedIdentities: ["x509.subject: C=CA, ST=Ontario, O=Example"]
         storeURL: https://store
         storeSecret: store
 `
@@ -281,7 +284,9 @@ func TestWithoutAClusterAndWithoutVerifyingSignersAreStillNamed(
 		got.Asked[0].Store != "https://store" ||
 		got.Asked[0].Address != "https://r:9001" || !reflect.DeepEqual(got.Asks,
 		[]string{"sigstoreSigned with a key of the Secret cosign in the " +
-			"namespace keys", "signedBy with a key of the Secret ring"}) {
+			"namespace keys", "signedBy with a key of the Secret ring",
+			"notation with an authority of the Secret roots by " +
+				"x509.subject: C=CA, ST=Ontario, O=Example"}) {
 		t.Errorf("explained %+v %+v", got, got.Reason)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -172,7 +173,7 @@ func (l Layers) AccountPullSecrets(ctx context.Context,
 
 // StandIns stands in for Secrets that cannot be read because there is no
 // cluster, in a decision in which nothing is verified.
-type StandIns struct{ text []byte }
+type StandIns struct{ key, certificate []byte }
 
 // NewStandIns returns StandIns with a key that nobody has signed by.
 func NewStandIns() (*StandIns, error) {
@@ -180,20 +181,29 @@ func NewStandIns() (*StandIns, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := x509.MarshalPKIXPublicKey(private.Public())
+	public, err := x509.MarshalPKIXPublicKey(private.Public())
 	if err != nil {
 		return nil, err
 	}
-	return &StandIns{pem.EncodeToMemory(
-		&pem.Block{Type: "PUBLIC KEY", Bytes: raw})}, nil
+	template := &x509.Certificate{NotAfter: time.Now().Add(time.Hour)}
+	own, err := x509.CreateCertificate(rand.Reader, template, template,
+		private.Public(), private)
+	if err != nil {
+		return nil, err
+	}
+	return &StandIns{
+		pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}),
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own}),
+	}, nil
 }
 
-// Secret returns one that is of use as the Secret of a signer, of a key and of
-// a signature store.
+// Secret returns one that is of use as the Secret of a signer, of a key, of an
+// authority and of a signature store.
 func (s *StandIns) Secret(_ context.Context, _, name string) (
 	*corev1.Secret, error) {
 	return &corev1.Secret{Data: map[string][]byte{
-		"name": []byte(name), "publicKey": s.text, "key": s.text,
+		"name": []byte(name), "publicKey": s.key, "key": s.key,
+		"ca.crt": s.certificate,
 	}}, nil
 }
 

@@ -4,6 +4,7 @@ package signed
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/notation"
 )
 
 // known is an image signed by a key whose signature was found once.
@@ -86,6 +88,43 @@ func TestAFoundSignatureIsOfNothingElse(t *testing.T) {
 				t.Errorf("%s is admitted on what was found before", digest)
 			}
 		})
+	}
+}
+
+func TestASignatureOfNotationIsRememberedNoLongerThanItCounts(t *testing.T) {
+	s, verifier := newShelf(t)
+	request := s.request()
+	request.Notation = []*notation.Trust{s.notationSigned(t, manifest,
+		func(c *x509.Certificate) { c.NotAfter = time.Now().Add(longestKept / 2) })}
+	request.Tag, request.Digest = "", digestOf(manifest)
+	if _, err := verifier.Digest(context.Background(), request); err != nil {
+		t.Fatal(err)
+	}
+	if asked, err := s.asks(verifier, request); err != nil || asked != nil {
+		t.Errorf("asked %q although it is known, %v", asked, err)
+	}
+	s.remove("sha256-")
+	verifier.Now = func() time.Time { return time.Now().Add(longestKept/2 - time.Minute) }
+	if asked, err := s.asks(verifier, request); err != nil || asked != nil {
+		t.Errorf("asked %q although it counts, %v", asked, err)
+	}
+	verifier.Now = func() time.Time { return time.Now().Add(longestKept/2 + time.Minute) }
+	if _, err := s.asks(verifier, request); err == nil {
+		t.Error("it counts although its certificate has run out")
+	}
+}
+
+func TestASignatureOfNotationIsOfNothingElse(t *testing.T) {
+	s, verifier := newShelf(t)
+	request := s.request()
+	request.Notation = []*notation.Trust{s.notationSigned(t, manifest)}
+	if _, err := verifier.Digest(context.Background(), request); err != nil {
+		t.Fatal(err)
+	}
+	stranger, _ := newShelf(t)
+	request.Notation = []*notation.Trust{stranger.notationSigned(t, manifest)}
+	if _, err := verifier.Digest(context.Background(), request); err == nil {
+		t.Error("it counts for those who trust others")
 	}
 }
 

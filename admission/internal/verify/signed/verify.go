@@ -1,28 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package signed decides whether an image has the signatures that a policy
-// requires of its registry or of a store beside it: GPG signatures and those
-// of cosign keys, all for one digest. It brings the verifiers together with
-// the transport and names their findings; it never verifies anything itself.
+// requires of its registry or of a store beside it: GPG signatures, those of
+// cosign keys and those of notation, all for one digest. It brings the
+// verifiers together with the transport and names their findings; it never
+// verifies anything itself.
 package signed
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/distribution/reference"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/flight"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/attached"
-	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/sigstore"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/notation"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/simple"
 )
 
@@ -33,22 +29,6 @@ var manifestTypes = strings.Join([]string{
 	"application/vnd.docker.distribution.manifest.list.v2+json",
 	"application/vnd.docker.distribution.manifest.v2+json",
 }, ", ")
-
-// CosignKeys is one requirement: a signature by any of the keys.
-type CosignKeys struct {
-	Keys []sigstore.Key
-	// Repository is the full name that a signature must give to the image, if
-	// it gives one.
-	Repository string
-	// RequireIdentity refuses signatures that give none.
-	RequireIdentity bool
-}
-
-// names tells whether a repository is the wanted one, whatever its spelling.
-func (c CosignKeys) names(repository string) bool {
-	named, err := reference.ParseNormalizedNamed(repository)
-	return err == nil && named.Name() == c.Repository
-}
 
 // Request asks for the digest of one image. Tag, Digest or both are set.
 type Request struct {
@@ -61,20 +41,22 @@ type Request struct {
 	StoreURL         string
 	StoreCredentials []registry.Credential
 
-	// Cosign must all hold, by signatures in the registry.
-	Cosign []CosignKeys
+	// Cosign and Notation must all hold, by signatures in the registry.
+	Cosign   []CosignKeys
+	Notation []*notation.Trust
 }
 
 // Verifier asks registries and stores over one transport. It remembers which
-// digests a cosign key has signed; it asks again which digest a tag is.
+// digests are signed; it asks again which digest a tag is.
 type Verifier struct {
 	Transport *registry.Transport
 	Now       func() time.Time // default: time.Now
 
 	found     memory // that a digest has the signature
 	lacking   memory // that a repository has no referrers API
-	resolving flight.Group[string]
+	resolving flight.Group[attached.Descriptor]
 	looking   flight.Group[struct{}]
+	opening   flight.Group[string]
 }
 
 // longestLook is how long a question may take that several callers share.
@@ -90,100 +72,49 @@ func (v *Verifier) now() time.Time {
 // Digest returns the digest for which every requirement holds. Every error is
 // a *reason.Denial.
 func (v *Verifier) Digest(ctx context.Context, r Request) (string, error) {
-	digest := r.Digest
+	image := attached.Descriptor{Digest: r.Digest}
 	if len(r.SignedBy) > 0 {
 		found, err := v.simple(ctx, r)
 		if err != nil {
 			return "", denial(r, err)
 		}
-		digest = found
+		image.Digest = found
 	}
-	if len(r.Cosign) == 0 {
-		return digest, nil
+	if len(r.Cosign)+len(r.Notation) == 0 {
+		return image.Digest, nil
 	}
 	repository := v.repository(r)
-	if digest == "" {
+	if image.Digest == "" {
 		found, err := v.resolve(ctx, repository, r.Tag)
 		if err != nil {
 			return "", denial(r, err)
 		}
-		digest = found
+		image = found
 	}
 	for _, required := range r.Cosign {
-		if err := v.cosign(ctx, repository, digest, required); err != nil {
+		if err := v.cosign(ctx, repository, image.Digest, required); err != nil {
 			return "", denial(r, err)
 		}
 	}
-	return digest, nil
+	for _, trust := range r.Notation {
+		if err := v.notation(ctx, repository, image, trust); err != nil {
+			return "", denial(r, err)
+		}
+	}
+	return image.Digest, nil
 }
 
-// cosign returns nil if the digest is signed as it is required.
-func (v *Verifier) cosign(ctx context.Context, repository *place,
-	digest string, required CosignKeys) error {
-	texts := []string{repository.identity(), digest, required.Repository,
-		strconv.FormatBool(required.RequireIdentity)}
-	for _, key := range required.Keys {
-		texts = append(texts, key.ID)
-	}
-	signature := factOf(texts...)
-	if v.found.holds(signature, v.now()) {
-		return nil
-	}
-	_, err := v.looking.Do(ctx, string(signature[:]), longestLook,
-		func(ctx context.Context) (struct{}, error) {
-			if v.found.holds(signature, v.now()) { // by now
-				return struct{}{}, nil
-			}
-			_, err := sigstore.Verify(ctx, sigstore.Request{
-				Repository:      repository,
-				Digest:          digest,
-				Keys:            required.Keys,
-				Identity:        required.names,
-				RequireIdentity: required.RequireIdentity,
-			})
-			if err == nil {
-				v.found.keep(signature, v.now().Add(longestKept))
-			}
-			return struct{}{}, err
-		})
-	return err
-}
-
-// resolve returns the digest of what the registry has under a tag. Only those
-// who ask at the same time share an answer.
+// resolve returns what the registry has under a tag. Only those who ask at
+// the same time share an answer.
 func (v *Verifier) resolve(ctx context.Context, repository *place,
-	tag string) (string, error) {
+	tag string) (attached.Descriptor, error) {
 	question := factOf(repository.identity(), tag)
-	digest, err := v.resolving.Do(ctx, string(question[:]), longestLook,
-		func(ctx context.Context) (string, error) {
+	image, err := v.resolving.Do(ctx, string(question[:]), longestLook,
+		func(ctx context.Context) (attached.Descriptor, error) {
 			return resolve(ctx, repository, tag)
 		})
 	repository.exists = err == nil
-	return digest, err
-}
-
-func (v *Verifier) simple(ctx context.Context, r Request) (string, error) {
-	question := simple.Request{
-		Reference:    r.reference(),
-		Repository:   v.repository(r).fetch,
-		Requirements: r.SignedBy,
-	}
-	if r.StoreURL != "" {
-		store := &place{
-			verifier:    v,
-			base:        strings.TrimRight(r.StoreURL, "/") + "/",
-			credentials: r.StoreCredentials,
-		}
-		question.Store = func(ctx context.Context, path, accept string,
-			limit int64) (int, []byte, error) {
-			status, body, err := store.fetch(ctx, path, accept, limit)
-			if err != nil {
-				err = &storeError{err}
-			}
-			return status, body, err
-		}
-	}
-	return simple.Verify(ctx, question)
+	return image, err
 }
 
 // reference is the image by its digest if it has one, since that is what
@@ -195,33 +126,33 @@ func (r Request) reference() string {
 	return r.Name + ":" + r.Tag
 }
 
-// resolve returns the digest of what the registry has under a tag. It is the
-// digest of the content that was sent, whatever the registry calls it.
-func resolve(ctx context.Context, repository *place, tag string) (
-	string, error) {
-	answer, err := repository.Get(ctx, "manifests/"+tag, manifestTypes,
+// resolve returns what the registry has under a tag or a digest. The digest
+// is that of the content that was sent, whatever the registry calls it.
+func resolve(ctx context.Context, repository *place, reference string) (
+	attached.Descriptor, error) {
+	answer, err := repository.Get(ctx, "manifests/"+reference, manifestTypes,
 		attached.MaxManifest)
 	if err != nil {
-		return "", err
+		return attached.Descriptor{}, err
 	}
 	switch answer.Status {
 	case http.StatusOK:
-		sum := sha256.Sum256(answer.Body)
-		return "sha256:" + hex.EncodeToString(sum[:]), nil
+		mediaType, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
+		return attached.Descriptor{
+			MediaType: strings.TrimSpace(mediaType),
+			Digest:    attached.DigestOf(answer.Body),
+			Size:      int64(len(answer.Body)),
+		}, nil
 	case http.StatusNotFound:
-		return "", errNoImage
+		return attached.Descriptor{}, errNoImage
 	default:
-		return "", &registry.Error{Kind: registry.Status,
-			URL: repository.base + "manifests/" + tag, Status: answer.Status}
+		return attached.Descriptor{}, &registry.Error{Kind: registry.Status,
+			URL:    repository.base + "manifests/" + reference,
+			Status: answer.Status}
 	}
 }
 
 var errNoImage = errors.New("the registry has no such image")
-
-// storeError is what went wrong at the signature store.
-type storeError struct{ error }
-
-func (s *storeError) Unwrap() error { return s.error }
 
 // denial says in the user's words what a verifier or the transport said.
 func denial(r Request, err error) error {

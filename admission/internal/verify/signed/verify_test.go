@@ -25,8 +25,11 @@ import (
 	"testing"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/notarytest"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/notationtest"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/attached"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/notation"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/sigstore"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/simple"
 )
@@ -87,6 +90,10 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		http.NotFound(w, r)
 		return
+	}
+	var manifest struct{ MediaType string }
+	if json.Unmarshal(body, &manifest) == nil && manifest.MediaType != "" {
+		w.Header().Set("Content-Type", manifest.MediaType)
 	}
 	_, _ = w.Write(body)
 }
@@ -172,6 +179,39 @@ func (s *shelf) cosigned(t *testing.T, digest string) []sigstore.Key {
 	return keys
 }
 
+// notationSigned adds a signature as notation keeps it where there is no
+// referrers API, and returns the trust in its signer.
+func (s *shelf) notationSigned(t *testing.T, content []byte,
+	edit ...func(*x509.Certificate)) *notation.Trust {
+	t.Helper()
+	image := attached.Descriptor{Digest: digestOf(content),
+		Size: int64(len(content)), MediaType: "application/" +
+			"vnd.docker.distribution.manifest.v2+json"}
+	authority := notationtest.NewAuthority(t)
+	envelope := authority.Signer(t, edit...).Sign(t, notationtest.JWS, image)
+	s.put("/v2/team/app/blobs/"+digestOf(envelope), envelope)
+	manifest, err := json.Marshal(notationtest.Manifest(image,
+		attached.Descriptor{MediaType: notationtest.JWS,
+			Digest: digestOf(envelope), Size: int64(len(envelope))}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.manifest("any", manifest)
+	list, err := json.Marshal(map[string]any{"manifests": []any{
+		attached.Descriptor{MediaType: attached.ManifestType,
+			ArtifactType: notationtest.SignatureType,
+			Digest:       digestOf(manifest), Size: int64(len(manifest))}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.manifest(strings.Replace(image.Digest, ":", "-", 1), list)
+	trust, err := notation.NewTrust(authority.Chain, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trust
+}
+
 // gpgSigned adds a signature made by the real gpg and skopeo, and returns the
 // key ring.
 func (s *shelf) gpgSigned(t *testing.T) []byte {
@@ -226,6 +266,7 @@ func (s *shelf) gpgSigned(t *testing.T) []byte {
 func TestAnImageWithTheSignaturesItNeedsHasADigest(t *testing.T) {
 	s, verifier := newShelf(t)
 	keys := s.cosigned(t, digestOf(manifest))
+	trust := s.notationSigned(t, manifest)
 	ring := s.gpgSigned(t)
 	for name, change := range map[string]func(*Request){
 		"of a cosign key": func(r *Request) {
@@ -242,8 +283,16 @@ func TestAnImageWithTheSignaturesItNeedsHasADigest(t *testing.T) {
 			r.Digest = digestOf(manifest)
 			r.SignedBy = []simple.Requirement{{KeyRing: ring}}
 		},
-		"of both": func(r *Request) {
+		"of notation": func(r *Request) {
+			r.Notation = []*notation.Trust{trust}
+		},
+		"of notation, by digest": func(r *Request) {
+			r.Tag, r.Digest = "", digestOf(manifest)
+			r.Notation = []*notation.Trust{trust}
+		},
+		"of all": func(r *Request) {
 			r.Cosign = s.wants(keys)
+			r.Notation = []*notation.Trust{trust}
 			r.SignedBy = []simple.Requirement{{KeyRing: ring}}
 		},
 	} {
@@ -280,6 +329,24 @@ func TestEveryFindingHasItsReason(t *testing.T) {
 			r.Cosign = []CosignKeys{{Keys: s.cosigned(t, digestOf(manifest)),
 				Repository: "registry.example.com/other"}}
 		}, reason.SignatureRefused},
+		"no notation signature": {func(t *testing.T, s *shelf, r *Request) {
+			r.Notation = []*notation.Trust{
+				s.notationSigned(t, []byte("another"))}
+		}, reason.NotSigned},
+		"one of another authority": {func(t *testing.T, s *shelf, r *Request) {
+			other := s.notationSigned(t, manifest)
+			s.notationSigned(t, manifest)
+			r.Notation = []*notation.Trust{other}
+		}, reason.SignatureRefused},
+		"another image under the digest": {func(t *testing.T, s *shelf, r *Request) {
+			r.Notation = []*notation.Trust{s.notationSigned(t, manifest)}
+			r.Tag, r.Digest = "", digestOf([]byte("another"))
+			s.put("/v2/team/app/manifests/"+r.Digest, manifest)
+		}, reason.RegistryError},
+		"no image under the digest": {func(t *testing.T, s *shelf, r *Request) {
+			r.Notation = []*notation.Trust{s.notationSigned(t, manifest)}
+			r.Tag, r.Digest = "", digestOf([]byte("another"))
+		}, reason.ImageNotFound},
 		"no gpg signature": {func(t *testing.T, s *shelf, r *Request) {
 			ring := s.gpgSigned(t)
 			s.remove("/store/")

@@ -98,12 +98,19 @@ DEFINITIONS = json.loads(r'''
                      },
                      "type": "object"
                     },
+                    "trustedIdentities": {
+                     "items": {
+                      "type": "string"
+                     },
+                     "type": "array"
+                    },
                     "type": {
                      "enum": [
                       "insecureAcceptAnything",
                       "reject",
                       "signedBy",
-                      "sigstoreSigned"
+                      "sigstoreSigned",
+                      "notation"
                      ],
                      "type": "string"
                     }
@@ -277,12 +284,19 @@ DEFINITIONS = json.loads(r'''
                      },
                      "type": "object"
                     },
+                    "trustedIdentities": {
+                     "items": {
+                      "type": "string"
+                     },
+                     "type": "array"
+                    },
                     "type": {
                      "enum": [
                       "insecureAcceptAnything",
                       "reject",
                       "signedBy",
-                      "sigstoreSigned"
+                      "sigstoreSigned",
+                      "notation"
                      ],
                      "type": "string"
                     }
