@@ -5,6 +5,8 @@ import json
 import os
 import pathlib
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 
@@ -22,7 +24,7 @@ sys.path.insert(0, str(SYSINV))
 # written down, and fails when asked to.
 FAKE_HELM = """\
 #!{python}
-import json, os, subprocess, sys, time
+import json, os, socket, subprocess, sys
 args = sys.argv[1:]
 state = {state!r}
 releases = json.load(open(state)) if os.path.exists(state) else {{}}
@@ -34,12 +36,18 @@ if args[0] == 'list':
                      if name in releases else []))
 elif args[0] == 'upgrade':
     if 'FAKE_HELM_WAITS_FOR' in os.environ:
-        # Ready once the plugins have written down that many such hooks.
+        # Ready once the plugins have told of that many such hooks.
         hook, _, times = os.environ['FAKE_HELM_WAITS_FOR'].partition('*')
-        end = time.monotonic() + 30
-        while time.monotonic() < end and open(
-                os.environ['SAMPLE_RECORD']).read().count(hook) < int(times):
-            time.sleep(0.01)
+        told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        told.settimeout(30)
+        told.bind(os.environ['SAMPLE_TELLS'])
+        for _ in range(int(times)):
+            while told.recv(99).decode() != hook:
+                pass
+    if 'FAKE_HELM_GATE' in os.environ:
+        gate = socket.socket(socket.AF_UNIX)
+        gate.connect(os.environ['FAKE_HELM_GATE'])
+        gate.recv(1)
     values = [open(path).read() for flag, path in zip(args, args[1:])
               if flag == '--values']
     wanted = os.environ.get('FAKE_HELM_FAILS')
@@ -84,6 +92,30 @@ def real_kubectl():
     return [found] if found else None
 
 
+class Gate(object):
+    """Where a program waits until the test lets it go on."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self._door = socket.socket(socket.AF_UNIX)
+        self._door.settimeout(60)
+        self._door.bind(self.path)
+        self._door.listen()
+        self._waiting = None
+
+    def wait(self):
+        """Return when the program has come."""
+        self._waiting, _ = self._door.accept()
+
+    def open(self):
+        self._waiting.close()
+
+    def close(self):
+        self._door.close()
+        if self._waiting:
+            self._waiting.close()
+
+
 class Platform(object):
     """A controller with the command, its files and what the plugins saw."""
 
@@ -97,6 +129,7 @@ class Platform(object):
             'PYTHONPATH': str(SYSINV), 'HELM_BIN': real_helm(),
             'PORTIERIS_LAB_DIR': str(folder / 'lab'),
             'SAMPLE_RECORD': str(self.record),
+            'SAMPLE_TELLS': str(folder / 'told'),
             'KUBECONFIG': str(folder / 'no-cluster'),
         }
 
@@ -111,6 +144,14 @@ class Platform(object):
             env=dict(self.env, **env), universal_newlines=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE)
+
+    def starts(self, *words, **env):
+        """Start a command in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, '-m', 'stx_system'] + list(words),
+            env=dict(self.env, **env), universal_newlines=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, start_new_session=True)
 
     def does(self, *words, **env):
         """Run a command that must succeed; return its output."""
@@ -206,3 +247,31 @@ def installable(uploaded):
     """The same, where apply ends at a helm that only writes down."""
     uploaded.without_cluster()
     return uploaded
+
+
+@pytest.fixture
+def gate(tmp_path):
+    gate = Gate(tmp_path / 'gate')
+    yield gate
+    gate.close()
+
+
+@pytest.fixture
+def begin(installable, gate):
+    """Start a command and return its process once it waits at the gate.
+
+    The gate is in helm, or in the hook that ``at`` names.
+    """
+    started = []
+
+    def begin(*words, at='helm', **env):
+        where = ({'FAKE_HELM_GATE': gate.path} if at == 'helm'
+                 else {'SAMPLE_GATE': '%s=%s' % (at, gate.path)})
+        started.append(installable.starts(*words, **where, **env))
+        gate.wait()
+        return started[-1]
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()

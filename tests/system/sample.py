@@ -72,12 +72,14 @@ sample = k8sapp_sample.plugins:SampleLifecycle
 sample = k8sapp_sample.plugins:SampleKustomize
 """
 
-# SAMPLE_RECORD names the file the calls go to; SAMPLE_RAISE a hook as
-# type/timing/operation, or version of it, that is to raise the exception
-# named behind a colon.
+# SAMPLE_RECORD names the file the calls go to, SAMPLE_TELLS a socket that may
+# be there to hear of them; SAMPLE_RAISE a hook as type/timing/operation, or
+# version of it, that is to raise the exception named behind a colon;
+# SAMPLE_GATE one that is to wait at the gate named behind an equals sign.
 PLUGINS = '''
 import json
 import os
+import socket
 
 from sysinv.common import exception
 from sysinv.helm import base
@@ -90,6 +92,16 @@ def record(what, **more):
     if path:
         with open(path, "a") as record:
             record.write(json.dumps(dict(more, hook=what)) + "\\n")
+    try:
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(
+            what.encode(), os.environ.get("SAMPLE_TELLS", ""))
+    except OSError:
+        pass
+    hook, _, gate = os.environ.get("SAMPLE_GATE", "").partition("=")
+    if hook in (what, "%s@%s" % (what, more.get("version"))):
+        waiting = socket.socket(socket.AF_UNIX)
+        waiting.connect(gate)
+        waiting.recv(1)
 
 
 class SampleHelm(base.FluxCDBaseHelm):
@@ -123,7 +135,8 @@ class SampleLifecycle(lifecycle_base.AppLifecycleOperator):
             hook_info.lifecycle_type, hook_info.relative_timing,
             hook_info.operation))
         record(name, mode=hook_info.mode, extra=hook_info.extra,
-               version=app.version, conductor=conductor_obj is not None)
+               version=app.version, status=app.status,
+               conductor=conductor_obj is not None)
         wanted, _, kind = os.environ.get("SAMPLE_RAISE", "").partition(":")
         if wanted in (name, "%s@%s" % (name, app.version)):
             raise getattr(exception, kind)("sample says no")

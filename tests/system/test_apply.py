@@ -4,9 +4,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 import yaml
@@ -222,30 +219,9 @@ def test_a_release_that_cannot_be_imitated_is_refused(platform, release):
 
 
 @pytest.fixture
-def slow_apply(installable):
+def slow_apply(begin):
     """An apply whose helm does not come back, and its process."""
-    helm = installable.folder / 'helm'
-    text = helm.read_text()
-    helm.write_text(text.replace(
-        "elif args[0] == 'upgrade':",
-        "elif args[0] == 'upgrade' and 'FAKE_HELM_WAITS' in os.environ:\n"
-        "    open(state + '.begun', 'w')\n"
-        "    import signal\n"
-        "    signal.pause()\n"
-        "elif args[0] == 'upgrade':"))
-    process = subprocess.Popen(
-        [sys.executable, '-m', 'stx_system', 'application-apply', 'sample'],
-        env=dict(installable.env, FAKE_HELM_WAITS='1'),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True)
-    deadline = time.monotonic() + 30
-    while not os.path.exists(str(installable.helm_state) + '.begun'):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.02)
-    yield process
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    return begin('application-apply', 'sample')
 
 
 def test_an_apply_that_is_interrupted_can_be_repeated(
@@ -254,7 +230,7 @@ def test_an_apply_that_is_interrupted_can_be_repeated(
     slow_apply.wait(timeout=30)
     assert slow_apply.returncode == 1
     assert installable.hook_names()[-3:] == [
-        'manifest/post/apply', 'resource/post/apply',
+        'fluxcd-request/post/apply', 'resource/post/apply',
         'operation/post/apply']
     shown = installable.shows('application-show', 'sample')
     assert (shown['status'], shown['progress']) == (

@@ -254,11 +254,42 @@ def test_an_update_that_fails_brings_the_old_version_back(
         [('fluxcd-request/pre/apply', '1.0-1')]
         + [(name, '1.0-1') for name in status(release)]
         + [('fluxcd-request/post/apply', '1.0-1')])[-2:]
-    assert (('resource/pre/recover', '1.0-1') in seen) == since(release, 9)
+    # With the timing of the hook before, and to the newer plugin.
+    assert (('resource/post/recover', '1.0-2') in seen) == since(release, 9)
     shown = installable.shows('application-show', 'sample')
     assert (shown['status'], shown['app_version']) == ('applied', '1.0-1')
     assert installable.helm()['sample-sample']['args'][3].endswith(
         'sample-1.0.1.tgz')
+
+
+@pytest.mark.parametrize('release', ('8.0', 'master'))
+def test_an_update_that_fails_early_leaves_the_release_alone(
+        installable, tmp_path, release):
+    installable.does('application-apply', 'sample', STX_RELEASE=release)
+    installable.hooks()
+    installable.refuses(
+        'application-update', Sample(tmp_path / 'newer', '1.0-2').pack(),
+        STX_RELEASE=release, SAMPLE_RAISE=(
+            'resource/pre/apply@1.0-2:LifecycleSemanticCheckException'))
+    names = installable.hook_names()
+    assert names[-1] == ('resource/pre/recover' if since(release, 9)
+                         else 'resource/pre/apply')
+    assert not [name for name in names if 'request' in name]
+    shown = installable.shows('application-show', 'sample')
+    assert (shown['status'], shown['app_version']) == ('applied', '1.0-1')
+
+
+def test_hooks_see_that_they_are_part_of_an_update(installable, tmp_path):
+    installable.does('application-apply', 'sample')
+    statuses = {each['hook']: each['status'] for each in installable.hooks()
+                if each['hook'] != 'overrides'}
+    assert statuses['fluxcd-request/pre/apply'] == 'applying'
+    installable.refuses(
+        'application-update', Sample(tmp_path / 'newer', '1.0-2').pack(),
+        FAKE_HELM_FAILS='1.0.2')
+    assert [each['status'] for each in installable.hooks()
+            if each['hook'] == 'fluxcd-request/pre/apply'] == [
+                'updating', 'recovering']
 
 
 def test_the_new_version_s_own_check_brings_the_old_one_back(

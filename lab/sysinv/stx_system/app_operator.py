@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 
+from stx_system.aborts import Aborts
 from stx_system import app_images
 from stx_system import app_upload
 from stx_system.errors import Aborted
@@ -22,6 +23,7 @@ from stx_system import tools
 from sysinv.common import exception
 
 LOG = logging.getLogger(__name__)
+ABORTED = 'operation aborted by user'
 
 
 class AppOperator(object):
@@ -32,6 +34,7 @@ class AppOperator(object):
     # ApplicationApplyFailure.
     REQUEST_ATTEMPTS = 5
     REQUEST_RETRY_SECONDS = 30
+    TELL_SECONDS = 5
 
     def __init__(self, platform, dbapi, helm, kube, registry):
         self._platform = platform
@@ -43,6 +46,7 @@ class AppOperator(object):
         self._apps_metadata = {row.name: row.app_metadata
                                for row in dbapi.kube_app_get_all()}
         self.registry = registry
+        self._aborts = Aborts(platform)
 
     def _get_metadata_value(self, app, keys, default=None):
         value = app._kube_app.app_metadata or {}
@@ -71,6 +75,30 @@ class AppOperator(object):
             app.name).app_lifecycle_actions(
                 context, conductor_obj, self, app, hook_info)
 
+    # Abort: asked for by another process, seen between the steps.
+
+    def begin(self, app, status, progress=''):
+        """Enter the state that shows what is going on, and can be ended."""
+        self._aborts.forget(app.name)
+        self._update_app_status(app, status, progress)
+
+    def perform_app_abort(self, app, hook_info):
+        hooks = Hooks(self, app, hook_info)
+        operation = {'applying': 'apply', 'updating': 'update',
+                     'removing': 'remove'}[app.status]
+        if self._release.since(10):
+            hooks.call_and_forgive('operation', 'pre', aborted_op=operation)
+        self._aborts.request(app.name)
+        if self._release.since(10):
+            hooks.call_and_forgive('operation', 'post', aborted_op=operation)
+
+    def is_app_aborted(self, name):
+        return self._aborts.requested(name)
+
+    def _stop_if_aborted(self, app):
+        if self.is_app_aborted(app.name):
+            raise Aborted()
+
     # Upload.
 
     def perform_app_upload(self, app, tarfile):
@@ -86,27 +114,19 @@ class AppOperator(object):
         """
         hooks = Hooks(self, app, hook_info)
         app.mode = mode
-        self._update_app_status(app, 'applying', '')
         try:
             self._check_dependencies(app)
             self._prepare(app, hooks)
         except (Exception, Aborted) as error:
-            reason = _reason(error)
+            reason = reason_of(error)
             self._update_app_status(app, 'apply-failed', reason)
-            if isinstance(error, Aborted):
-                raise
             raise exception.KubeAppApplyFailure(
                 name=app.name, version=app.version, reason=reason)
-        reason = ''
         try:
-            if not self._release.since(10):
-                self._generate_overrides(app)
-            self._update_app_status(
-                app, new_progress='retrieving docker images')
-            app_images.download(self, app)
             hooks.call('manifest', 'pre')
             self._update_app_status(
                 app, new_progress='applying application manifest')
+            self._stop_if_aborted(app)
             applied, reason = self._make_request(app, 'apply')
             if applied:
                 self._update_app_status(app, 'applied', 'completed')
@@ -114,13 +134,15 @@ class AppOperator(object):
                 hooks.call('manifest', 'post', manifest_applied=True)
                 return True
         except (Exception, Aborted) as error:
-            reason = _reason(error)
+            reason = reason_of(error)
             hooks.call_and_forgive('manifest', 'post',
                                    manifest_applied=False)
-        self._update_app_status(app, 'apply-failed', reason)
-        if not self._release.since(12):
-            hooks.call('rbd', 'post')
-        hooks.call('resource', 'post')
+        try:
+            if not self._release.since(12):
+                hooks.call('rbd', 'post')
+            hooks.call('resource', 'post')
+        finally:
+            self._update_app_status(app, 'apply-failed', reason)
         return False
 
     def _prepare(self, app, hooks):
@@ -131,9 +153,17 @@ class AppOperator(object):
         # not exist yet.
         if self._release.since(10):
             self._generate_overrides(app)
+        self._stop_if_aborted(app)
         hooks.call('resource', 'pre')
         if not self._release.since(12):
             hooks.call('rbd', 'pre')
+        self._stop_if_aborted(app)
+        if not self._release.since(10):
+            self._generate_overrides(app)
+        self._update_app_status(
+            app, new_progress='retrieving docker images')
+        self._stop_if_aborted(app)
+        app_images.download(self, app)
 
     def _check_dependencies(self, app):
         if not self._release.since(11):
@@ -174,21 +204,27 @@ class AppOperator(object):
                           'them reaches helm', chart.name)
 
     def _make_request(self, app, operation):
-        """Return (done, reason); a hook may ask for another attempt."""
+        """Return (done, reason); a hook may ask for another attempt.
+
+        Once the request is made its last hook is called, aborted or not.
+        """
         for attempt in range(1, self.REQUEST_ATTEMPTS + 1):
+            if self.is_app_aborted(app.name):
+                return False, ABORTED
             try:
                 Hooks.fresh(self, app, operation).call(
                     'fluxcd-request', 'pre')
                 done, reason = True, ''
                 try:
                     self._make_fluxcd_operation(app, operation)
-                except (Failed, exception.SysinvException) as error:
-                    done, reason = False, _reason(error)
+                except (Failed, Aborted,
+                        exception.SysinvException) as error:
+                    done, reason = False, reason_of(error)
                 Hooks.fresh(self, app, operation).call(
                     'fluxcd-request', 'post', rc=done)
                 return done, reason
             except exception.ApplicationApplyFailure as error:
-                done, reason = False, _reason(error)
+                done, reason = False, reason_of(error)
                 LOG.warning('attempt %d: %s', attempt, reason)
                 if attempt < self.REQUEST_ATTEMPTS:
                     time.sleep(self.REQUEST_RETRY_SECONDS)
@@ -200,10 +236,9 @@ class AppOperator(object):
                 flux.uninstall(release)
             return
         for release in flux.build(app.sync_fluxcd_manifest):
-            started = time.monotonic()
             try:
-                flux.install(self._platform, release, watch=lambda: (
-                    self._poll(app, release, started)))
+                flux.install(self._platform, release,
+                             watch=self._watch(app, release))
             except Failed as failure:
                 raise Failed('%s%s' % (failure, flux.pods_that_wait(
                     self._kube, release)))
@@ -214,13 +249,23 @@ class AppOperator(object):
                                    release.chart['chart'])
         flux.clean_up_disabled(app.sync_fluxcd_manifest)
 
-    def _poll(self, app, release, started):
-        print('%s %s: waiting for release %s, %d s so far' % (
-            app.name, app.version, release.name,
-            time.monotonic() - started), file=sys.stderr, flush=True)
-        # 10.0 asks at each poll, ready or not; 11.0 on once it is ready.
-        if self._release.since(10) and not self._release.since(11):
-            self._status_hook(app, release)
+    def _watch(self, app, release):
+        """Return what is done again and again while helm works."""
+        started = told = time.monotonic()
+
+        def poll():
+            nonlocal told
+            self._stop_if_aborted(app)
+            now = time.monotonic()
+            if now - told >= self.TELL_SECONDS:
+                told = now
+                print('%s %s: waiting for release %s, %d s so far' % (
+                    app.name, app.version, release.name, now - started),
+                    file=sys.stderr, flush=True)
+            # 10.0 asks at each poll, ready or not; 11.0 on once it is ready.
+            if self._release.since(10) and not self._release.since(11):
+                self._status_hook(app, release)
+        return poll
 
     def _status_hook(self, app, release):
         extra = ({'release': release.name} if self._release.since(11)
@@ -242,8 +287,8 @@ class AppOperator(object):
 
     def perform_app_remove(self, app, hook_info):
         hooks = Hooks(self, app, hook_info)
-        self._update_app_status(app, 'removing',
-                                'deleting application manifest')
+        self._update_app_status(
+            app, new_progress='deleting application manifest')
         try:
             self._plugins.activate(app, self._helm)
             done, reason = self._make_request(app, 'remove')
@@ -252,7 +297,7 @@ class AppOperator(object):
                     hooks.call('rbd', 'post')
                 hooks.call('resource', 'post')
         except (Exception, Aborted) as error:
-            done, reason = False, _reason(error)
+            done, reason = False, reason_of(error)
         if done:
             self._update_app_status(app, 'uploaded', 'completed')
         else:
@@ -280,9 +325,9 @@ class AppOperator(object):
                 os.rmdir(os.path.dirname(folder))
 
 
-def _reason(error):
+def reason_of(error):
     if isinstance(error, Aborted):
-        return 'operation aborted by user'
+        return ABORTED
     if not isinstance(error, (Failed, exception.SysinvException)):
         LOG.exception('unexpected')
         return '%s: %s' % (type(error).__name__, error)

@@ -7,6 +7,7 @@ update: hooks see the checks, resource, manifest and request hooks alone.
 
 import logging
 
+from stx_system.app_operator import reason_of
 from stx_system.errors import Aborted
 from stx_system.errors import Failed
 from stx_system.hooks import hook_info
@@ -21,27 +22,32 @@ def perform(manager, old, content, tarfile):
     """Return the application that is active at the end."""
     app_op = manager.app_op
     release = app_op._release
-    app_op._update_app_status(old, 'updating', 'Application update starting.')
     if release.since(11) and _key(old.version) > _key(
             content['app_version']):
         _resource_hook(app_op, old, 'downgrade')
     app_op._plugins.deactivate(old)
     app_op._dbapi.kube_app_update(old.id, {'active': False,
                                            'status': 'inactive'})
-    new = manager.create_row(content)
+    new = manager.create_row(content, 'updating')
+    app_op.begin(new, 'updating', 'Application update starting.')
+    # One object for all hooks, those of a recovery too.
+    hooks = Hooks(app_op, new, hook_info('manual', None, None, 'apply'))
     try:
         app_op.perform_app_upload(new, tarfile)
-        _maintain(app_op, old, new)
         # The new version's own check; whatever it raises means going back.
+        # Its rows are still without the user's overrides.
         app_op.app_lifecycle_actions(None, None, new, hook_info(
             'manual', 'check', 'pre', 'update', to_app=True))
+        app_op._update_app_status(new, 'updating')
+        _maintain(app_op, old, new)
         if release.since(11):
             _resource_hook(app_op, new, 'update')
-        if not app_op.perform_app_apply(
-                new, None, hook_info('manual', None, None, 'apply')):
-            raise Failed(new.progress)
+        applied = app_op.perform_app_apply(new, None, hooks.info)
     except (Exception, Aborted) as error:
-        _go_back(app_op, old, new, str(error) or 'operation aborted by user')
+        # The release is as it was: nothing is asked of FluxCD.
+        _go_back(app_op, old, hooks, reason_of(error), request=False)
+    if not applied:
+        _go_back(app_op, old, hooks, new.progress, request=True)
     app_op._update_app_status(
         new, new_progress='Application update from version %s to version '
         '%s completed.' % (old.version, new.version))
@@ -79,37 +85,48 @@ def _maintain(app_op, old, new):
                      new.version)
 
 
-def _go_back(app_op, old, new, reason):
+def _go_back(app_op, old, hooks, reason, request):
     """Recover the old version; always raises, for the update failed."""
-    skip = metadata.boolean(
-        new._kube_app.app_metadata.get('upgrades') or {},
-        'update_failure_no_rollback')
-    if skip:
+    new = hooks.app
+    if metadata.boolean(new._kube_app.app_metadata.get('upgrades') or {},
+                        'update_failure_no_rollback') and request:
         app_op.forget(old)
         app_op._update_app_status(
             new, 'apply-failed', 'Application %s update from version %s to '
             'version %s failed and recovery skipped.' % (
                 new.name, old.version, new.version))
         raise Failed('Application-update failed: %s' % reason)
-    app_op.forget(new)
+    app_op._dbapi.kube_app_update(new.id, {'active': False,
+                                           'status': 'inactive'})
     app_op._dbapi.kube_app_update(old.id, {'active': True})
     app_op._update_app_status(old, 'recovering',
                               'recovering version %s' % old.version)
-    # 9.0 on; exceptions are only logged.
-    if app_op._release.since(9):
-        hooks = Hooks(app_op, old, hook_info(
-            'manual', None, None, 'recover'))
-        hooks.call_and_forgive('resource', 'pre')
-        if not app_op._release.since(12):
-            hooks.call_and_forgive('rbd', 'pre')
+    _recover_hooks(app_op, hooks)
+    app_op.forget(new)
     try:
-        applied, why = app_op._make_request(old, 'apply')
+        applied, why = (app_op._make_request(old, 'apply') if request
+                        else (True, ''))
     except (Exception, Aborted) as error:
         LOG.exception('recovery')
-        applied, why = False, str(error)
+        applied, why = False, reason_of(error)
     outcome = ('Application recover to version %s completed.' % old.version
                if applied else 'Application recover to version %s aborted: '
                '%s' % (old.version, why))
     app_op._update_app_status(
         old, 'applied' if applied else 'apply-failed', outcome)
     raise Failed('Application-update failed: %s %s' % (reason, outcome))
+
+
+def _recover_hooks(app_op, hooks):
+    """9.0 on; exceptions are only logged.
+
+    They go to the plugin of the new version, with the timing of whichever
+    hook was the last.
+    """
+    if not app_op._release.since(9):
+        return
+    hooks.info.operation = 'recover'
+    timing = hooks.info.relative_timing
+    if not app_op._release.since(12):
+        hooks.call_and_forgive('rbd', timing)
+    hooks.call_and_forgive('resource', timing)

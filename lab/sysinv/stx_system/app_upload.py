@@ -19,8 +19,8 @@ LOG = logging.getLogger(__name__)
 
 def perform(app_op, app, tarfile):
     """The conductor's part; its steps in sysinv's order."""
-    app_op._update_app_status(app, 'uploading',
-                              'extracting application tar file')
+    app_op._update_app_status(
+        app, new_progress='extracting application tar file')
     shutil.rmtree(app.inst_path, ignore_errors=True)
     os.makedirs(app.inst_path)
     content = tarball.check(tarfile, app.inst_path, app_op._release)

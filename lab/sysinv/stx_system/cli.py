@@ -70,6 +70,9 @@ def build_parser():
     _add(commands, 'application-update', 'Put a new version in its place.',
          TARFILE)
     _add(commands, 'application-remove', 'Uninstall it.', APP, FORCE)
+    _add(commands, 'application-abort',
+         'End the apply, update or removal that another command is at. It '
+         'returns at once; the other command says when it has ended.', APP)
     _add(commands, 'application-delete', 'Forget it.', APP, FORCE,
          _argument('--yes', '-y', action='store_true',
                    help='no question is asked, with or without it'))
@@ -133,6 +136,10 @@ def application_remove(session, args):
     return _show_app(session.manager.remove(args.app, args.force), args)
 
 
+def application_abort(session, args):
+    return _show_app(session.manager.abort(args.app), args)
+
+
 def application_delete(session, args):
     session.manager.delete(args.app, args.force)
     return 'Application %s deleted.' % args.app
@@ -183,8 +190,9 @@ def helm_chart_attribute_modify(session, args):
         args.format == 'json')
 
 
-READERS = (application_list, application_show, helm_override_list,
-           helm_override_show)
+# These change no row: they need not wait for a command that does.
+READERS = (application_abort, application_list, application_show,
+           helm_override_list, helm_override_show)
 
 
 def _show_app(app, args):

@@ -25,7 +25,7 @@ class Hooks(object):
 
     def __init__(self, app_op, app, info, context=None, conductor=None):
         self._app_op = app_op
-        self._app = app
+        self.app = app
         self.info = info
         self._context = context
         self._conductor = conductor
@@ -40,7 +40,7 @@ class Hooks(object):
         self.info.relative_timing = timing
         self.info.extra.update(extra)
         self._app_op.app_lifecycle_actions(
-            self._context, self._conductor, self._app, self.info)
+            self._context, self._conductor, self.app, self.info)
 
     def call_and_forgive(self, lifecycle_type, timing, **extra):
         """For hooks whose exceptions are only logged."""
@@ -48,4 +48,4 @@ class Hooks(object):
             self.call(lifecycle_type, timing, **extra)
         except Exception as error:
             LOG.error('hook %s/%s of %s failed: %s', lifecycle_type, timing,
-                      self._app.name, error)
+                      self.app.name, error)

@@ -30,6 +30,7 @@ ALLOWED = {
     'update': ('applied',),
     'remove': ('applied', 'apply-failed', 'remove-failed'),
     'delete': ('uploaded', 'upload-failed'),
+    'abort': ('applying', 'updating', 'removing'),
 }
 
 
@@ -85,7 +86,7 @@ class Manager(object):
                 'Application-%s rejected: operation is not allowed while '
                 'the current status is %s.' % (operation, app.status))
         if not os.path.isdir(app.sync_fluxcd_manifest) and operation not in (
-                'delete',):
+                'abort', 'delete'):
             raise Rejected('Application-%s rejected: %s belongs to the '
                            'platform and has no tarball here.' % (
                                operation, name))
@@ -122,8 +123,9 @@ class Manager(object):
                 raise Rejected('Application-%s rejected: %s' % (
                     operation, reason))
 
-    def create_row(self, content):
+    def create_row(self, content, status):
         return Application(self._dbapi.kube_app_create({
+            'status': status,
             'name': content['app_name'],
             'app_version': content['app_version'],
             'app_metadata': content,
@@ -151,7 +153,7 @@ class Manager(object):
                 'Application-upload rejected: application %s already '
                 'exists. Use application-update, or application-delete '
                 'first.' % name)
-        app = self.create_row(content)
+        app = self.create_row(content, 'uploading')
         try:
             self.app_op.perform_app_upload(app, tarfile)
         except (Exception, Aborted) as error:
@@ -164,6 +166,7 @@ class Manager(object):
         app = self._find_for('apply', name)
         self._require_kubernetes('apply', app._kube_app.app_metadata)
         self.semantic_check('apply', app)
+        self.app_op.begin(app, 'applying')
         around = self._around(app, 'apply')
         around.call_and_forgive('operation', 'pre')
         try:
@@ -178,6 +181,7 @@ class Manager(object):
     def remove(self, name, force=False):
         app = self._find_for('remove', name)
         self.semantic_check('remove', app, force=force)
+        self.app_op.begin(app, 'removing')
         around = self._around(app, 'remove', force=force)
         around.call_and_forgive('operation', 'pre')
         removed = self.app_op.perform_app_remove(app, around.info)
@@ -203,6 +207,14 @@ class Manager(object):
         self._require_kubernetes('update', content)
         self.semantic_check('update', old, from_app=True)
         return app_update.perform(self, old, content, tarfile)
+
+    def abort(self, name):
+        """Ask for the end of what another command is at."""
+        app = self._find_for('abort', name)
+        self.semantic_check('abort', app)
+        self.app_op.perform_app_abort(
+            app, hook_info('manual', None, None, 'abort'))
+        return app
 
     def _check_update(self, old, content):
         version = content['app_version']

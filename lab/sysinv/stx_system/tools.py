@@ -12,7 +12,7 @@ from stx_system.errors import Rejected
 
 LOG = logging.getLogger(__name__)
 # sysinv looks at a release that often while it waits for it.
-POLL_SECONDS = 5
+POLL_SECONDS = 1
 CHECKOUT = os.path.abspath(os.path.join(
     os.path.dirname(__file__), '..', '..', '..'))
 BUILT = {'helm': [os.path.join(CHECKOUT, 'build/bin/helm')],

@@ -44,12 +44,17 @@ UPDATE = constants.APP_UPDATE_OP
 ABORT = constants.APP_ABORT_OP
 RECOVER = app_constants.APP_RECOVER_OP
 RECOVER_UPDATE = app_constants.APP_RECOVER_UPDATE_OP
+# What an application is while another version of it is put in place.
+UPDATING = (constants.APP_UPDATE_IN_PROGRESS,
+            constants.APP_RECOVER_IN_PROGRESS)
 BACKUPS = (constants.APP_BACKUP, constants.APP_ETCD_BACKUP,
            constants.APP_RESTORE)
 
 # (type, timing, operation): methods. The apply check comes in manual and in
 # automatic mode; the update check on the old application and on the new one.
-# An update calls no operation hook, and on success no resource/post.
+# An update calls no operation hook, and on success no resource/post. One that
+# fails before the request calls nothing more up to 8.0, so nothing that has
+# to be undone is done before the request.
 BEFORE_BASE = {
     (CHECK, PRE, APPLY): ('_check',),
     (CHECK, PRE, UPDATE): ('_check',),
@@ -58,11 +63,10 @@ BEFORE_BASE = {
                              '_wait_for_namespace'),
 }
 AFTER_BASE = {
-    (CHECK, PRE, UPDATE): ('_relax_for_update',),
-    (RESOURCE, PRE, UPDATE): ('_relax',),
     (RESOURCE, PRE, APPLY): ('_label_namespaces', '_check_issuance',
                              '_convert_policies'),
-    (ARMADA, PRE, APPLY): ('_define_policies',),
+    (ARMADA, PRE, APPLY): ('_define_policies', '_relax_for_update'),
+    (FLUXCD, PRE, APPLY): ('_relax_for_update',),
     (FLUXCD, STATUS, APPLY): ('_check_webhook',),
     # A removal is called "delete" by Armada up to 6.0.
     (ARMADA, PRE, DELETE): ('_export_policies', '_take_webhook_away'),
@@ -71,12 +75,15 @@ AFTER_BASE = {
     (RESOURCE, POST, REMOVE): ('_delete_namespace', '_forget_webhook',
                                '_undefine_policies'),
 }
-# However an operation ends, one of these is called.
+# However an operation ends, one of these is called. A recovery's hooks have
+# the timing of the hook before them, or none.
 AFTER_BASE.update({moment: ('_restore',) for moment in (
     (ARMADA, POST, APPLY), (FLUXCD, POST, APPLY), (MANIFEST, POST, APPLY),
-    (RESOURCE, POST, APPLY), (RESOURCE, PRE, RECOVER),
-    (RESOURCE, PRE, RECOVER_UPDATE), (OPERATION, POST, APPLY),
-    (OPERATION, POST, ABORT))})
+    (RESOURCE, POST, APPLY), (OPERATION, POST, APPLY))})
+AFTER_BASE[OPERATION, POST, ABORT] = ('_restore_after_abort',)
+AFTER_BASE.update({(RESOURCE, timing, operation): ('_restore',)
+                   for timing in (PRE, POST, None)
+                   for operation in (RECOVER, RECOVER_UPDATE)})
 AFTER_BASE[FLUXCD, POST, APPLY] = ('_restore', '_rebuild')
 AFTER_BASE.update({(OPERATION, PRE, operation): ('_take_webhook_away',)
                    for operation in BACKUPS})
@@ -123,20 +130,13 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
                               hook_info):
         moment = (hook_info.lifecycle_type, hook_info.relative_timing,
                   hook_info.operation)
-        try:
-            for step in BEFORE_BASE.get(moment, ()):
-                getattr(self, step)(app_op, app, hook_info)
-            if not self._is_automatic_apply(moment, hook_info):
-                super(PortierisAppLifecycleOperator,
-                      self).app_lifecycle_actions(
-                    context, conductor_obj, app_op, app, hook_info)
-            for step in AFTER_BASE.get(moment, ()):
-                getattr(self, step)(app_op, app, hook_info)
-        except Exception:
-            if moment in ((RESOURCE, PRE, APPLY), (ARMADA, PRE, APPLY)):
-                # sysinv may call no further hook of this application.
-                self._restore(app_op, app, hook_info)
-            raise
+        for step in BEFORE_BASE.get(moment, ()):
+            getattr(self, step)(app_op, app, hook_info)
+        if not self._is_automatic_apply(moment, hook_info):
+            super(PortierisAppLifecycleOperator, self).app_lifecycle_actions(
+                context, conductor_obj, app_op, app, hook_info)
+        for step in AFTER_BASE.get(moment, ()):
+            getattr(self, step)(app_op, app, hook_info)
 
     @staticmethod
     def _is_automatic_apply(moment, hook_info):
@@ -226,15 +226,10 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
 
     # The webhook: relaxed during an update, away during a backup.
 
-    def _relax_for_update(self, app_op, app, hook_info):
-        # The check of the old application may still refuse the update.
-        if (hook_info.extra or {}).get(
-                app_constants.LIFECYCLE_EXTRA_TO_APP):
-            self._relax(app_op, app, hook_info)
-
     @forgiving
-    def _relax(self, app_op, app, hook_info):
-        if webhook.relax(_cluster(app_op)):
+    def _relax_for_update(self, app_op, app, hook_info):
+        # No hook of an apply says that it is part of an update.
+        if app.status in UPDATING and webhook.relax(_cluster(app_op)):
             LOG.info('%s: workloads pass while no server answers, until the '
                      'update is over' % app.name)
 
@@ -258,6 +253,12 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
             overrides.read(_user_overrides(app_op, app)))
         if webhook.settle(cluster, policy):
             LOG.info('%s: failure policy is %s again' % (app.name, policy))
+
+    def _restore_after_abort(self, app_op, app, hook_info):
+        # A removal that goes on all the same takes the server away.
+        if (hook_info.extra or {}).get(
+                app_constants.LIFECYCLE_EXTRA_ABORTED_OP) != REMOVE:
+            self._restore(app_op, app, hook_info)
 
     @forgiving
     def _rebuild(self, app_op, app, hook_info):

@@ -201,11 +201,12 @@ class Conductor(object):
 
 
 def run(app_op, mode, lifecycle_type, timing, operation, extra=None,
-        conductor=None):
+        conductor=None, status='applying'):
     """Call the plugin as sysinv does at that moment."""
     hook_info = sysinv('helm.lifecycle_hook').LifecycleHookInfo()
     hook_info.init(mode, lifecycle_type, timing, operation)
     hook_info.extra = extra or {}
     plugin('lifecycle.lifecycle_portieris') \
         .PortierisAppLifecycleOperator().app_lifecycle_actions(
-            None, conductor, app_op, Row(name='portieris'), hook_info)
+            None, conductor, app_op, Row(name='portieris', status=status),
+            hook_info)

@@ -73,12 +73,3 @@ class Issuance(object):
         cluster.add(base_path + 'issuers/' + NAME)
         self.assertIn('was not issued', self.refused(cluster))
         self.assertEqual([], self.left(cluster))
-
-    def test_a_webhook_relaxed_for_an_update_is_settled_when_it_stops(self):
-        cluster = api.platform(issues=False)
-        installed = api.install(cluster)
-        run(self.app_op(cluster), 'manual', 'check', 'pre', 'update',
-            extra={'to_app': True})
-        self.assertEqual('Ignore', installed['webhooks'][0]['failurePolicy'])
-        self.refused(cluster)
-        self.assertEqual('Fail', installed['webhooks'][0]['failurePolicy'])
