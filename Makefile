@@ -107,21 +107,26 @@ test: lint lab-bin test-server test-python test-platform ## All tests (the platf
 	$(call say,all suites ended well)
 
 .PHONY: test-server
-test-server: build/bin/cosign3 ## The admission server and the trust server of the lab (Go, race detector)
+test-server: build/bin/cosign3 build/bin/notation ## The admission server and the trust server of the lab (Go, race detector)
 	$(call say,Go tests)
 	@cd lab/notary && go test ./...
 	@cd admission && go test -race ./...
-	$(call say,signatures of the real cosign$(comma) gpg and skopeo)
+	$(call say,signatures of the real cosign$(comma) notation$(comma) gpg and skopeo)
 	@cd admission/interop && go test ./...
 
 .PHONY: test-interop
-test-interop: build/bin/cosign3 build/bin/cosign2 ## Signatures of cosign 3 and of cosign 2, which is built for this alone
+test-interop: build/bin/cosign3 build/bin/cosign2 build/bin/notation ## Signatures of all tools, with cosign 2, which is built for this alone
 	@cd admission/interop && go test -count=1 ./...
 
 build/bin/cosign%: admission/interop/cosign%/go.mod
 	$(call say,cosign $* from its sources: minutes the first time$(comma) then from Go's cache)
 	@CGO_ENABLED=0 go build -C admission/interop/cosign$* -trimpath -ldflags='-s -w' \
 	  -o $(CURDIR)/$@ github.com/sigstore/cosign/v$*/cmd/cosign
+
+build/bin/notation: admission/interop/notation/go.mod
+	$(call say,notation from its sources: half a minute the first time$(comma) then from Go's cache)
+	@CGO_ENABLED=0 go build -C admission/interop/notation -trimpath -ldflags='-s -w' \
+	  -o $(CURDIR)/$@ github.com/notaryproject/notation/cmd/notation
 
 .PHONY: test-python
 test-python: venv ## Plugin on every Python, chart, tarball, sysinv stand-in, docs
@@ -132,7 +137,7 @@ test-python: venv ## Plugin on every Python, chart, tarball, sysinv stand-in, do
 
 .PHONY: test-platform
 ifeq ($(IS_ROOT),0)
-test-platform: venv build/bin/cosign3 ## The whole path on a real node (root)
+test-platform: venv build/bin/cosign3 build/bin/notation ## The whole path on a real node (root)
 	$(call say,the real node: lab and end-to-end tests)
 	@$(PYTEST) -s tests/lab tests/e2e
 else

@@ -97,6 +97,17 @@ func (i *Identity) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.Chain[0].Raw})
 }
 
+// Files are the chain and the private key as notation reads them.
+func (i *Identity) Files(t testing.TB) (chain, key []byte) {
+	t.Helper()
+	for _, certificate := range i.Chain {
+		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})...)
+	}
+	raw, err := x509.MarshalPKCS8PrivateKey(i.key)
+	check(t, err)
+	return chain, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})
+}
+
 // Sign signs an image.
 func (i *Identity) Sign(t testing.TB, mediaType string, image attached.Descriptor,
 	edit ...func(*signature.SignRequest)) []byte {
