@@ -51,22 +51,42 @@ func (s *shop) identity(identity v1.IdentityRequirement) {
 
 // signer is a GnuPG home with one key pair.
 type signer struct {
-	*gpgtest.Home
 	t    testing.TB
+	home string
 	ring []byte
 }
 
 // newSigner makes a key pair; conf goes into its gpg.conf before.
 func newSigner(t testing.TB, kind, expires, conf string) *signer {
 	t.Helper()
-	g := &signer{Home: gpgtest.New(t), t: t}
-	check(t, os.WriteFile(filepath.Join(g.Dir, "gpg.conf"), []byte(conf), 0o600))
-	g.Key("ci", kind, expires)
-	g.ring = g.Ring("ci")
+	// A GnuPG home must have a short path: its agent's socket lies there.
+	home, err := os.MkdirTemp("", "gpg")
+	check(t, err)
+	g := &signer{t: t, home: home}
+	t.Cleanup(func() {
+		g.run("gpgconf", "--kill", "all")
+		check(t, os.RemoveAll(home))
+	})
+	check(t, os.WriteFile(filepath.Join(home, "gpg.conf"), []byte(conf), 0o600))
+	g.run("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", "ci@example.com", kind, "sign", expires)
+	g.ring = g.run("gpg", "--armor", "--export")
 	return g
 }
 
 func rsaSigner(t testing.TB) *signer { return newSigner(t, "rsa2048", "never", "") }
+
+func (g *signer) run(name string, args ...string) []byte {
+	g.t.Helper()
+	command := exec.Command(name, args...)
+	command.Env = append(os.Environ(), "GNUPGHOME="+g.home)
+	var problems bytes.Buffer
+	command.Stderr = &problems
+	output, err := command.Output()
+	if err != nil {
+		g.t.Fatalf("%s %q: %v\n%s", name, args, err, &problems)
+	}
+	return output
+}
 
 // sign signs an image by copying it onto itself, as the manual says.
 func (g *signer) sign(s *shop, image string, more ...string) {
@@ -80,7 +100,7 @@ func (g *signer) sign(s *shop, image string, more ...string) {
 		"--src-cert-dir", certificates, "--dest-cert-dir", certificates,
 		"--src-creds", credentials, "--dest-creds", credentials, "--sign-by", "ci@example.com"}
 	reference := "docker://" + s.host + "/" + image
-	g.Run("skopeo", append(append(args, more...), reference, reference)...)
+	g.run("skopeo", append(append(args, more...), reference, reference)...)
 }
 
 // signatures is the directory of an image's signatures in the store.
