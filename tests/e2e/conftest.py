@@ -5,6 +5,7 @@ The files are numbered because the platform lives through them in that
 order: apply, admission, outage, update, removal.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -156,6 +157,24 @@ class Platform:
         """
         return self.settles(document, lambda answer: DENIAL in answer.text)
 
+    def pulls_into(self, namespace, secret):
+        """Make the Secret by which pods pull from the lab's registry."""
+        self.kubectl(
+            'create', 'secret', 'generic', secret, '-n', namespace,
+            '--type=kubernetes.io/dockerconfigjson', '--from-file='
+            '.dockerconfigjson=' + self.environment['dockerConfig'])
+
+    @contextlib.contextmanager
+    def namespace(self):
+        """Yield a namespace whose pods can pull by Secret ``registry``."""
+        name = 'team-' + uuid.uuid4().hex[:8]
+        self.kubectl('create', 'namespace', name)
+        self.pulls_into(name, 'registry')
+        self.wait('serviceaccount/default',
+                  'jsonpath={.metadata.name}=default', name)
+        yield name
+        self.kubectl('delete', 'namespace', name, '--wait=false')
+
     def image(self, signed=False, signer=None):
         """Push a sample image of its own repository; return its name."""
         name = '%s/team/%s:1.0' % (self.registry, uuid.uuid4().hex[:12])
@@ -231,16 +250,8 @@ def protected(application):
 @pytest.fixture
 def namespace(platform):
     """A namespace whose pods can pull from the registry of the lab."""
-    name = 'team-' + uuid.uuid4().hex[:8]
-    platform.kubectl('create', 'namespace', name)
-    platform.kubectl(
-        'create', 'secret', 'generic', 'registry', '-n', name,
-        '--type=kubernetes.io/dockerconfigjson', '--from-file='
-        '.dockerconfigjson=' + platform.environment['dockerConfig'])
-    platform.wait('serviceaccount/default',
-                  'jsonpath={.metadata.name}=default', name)
-    yield name
-    platform.kubectl('delete', 'namespace', name, '--wait=false')
+    with platform.namespace() as name:
+        yield name
 
 
 def pod(name, namespace, image_name, **spec):
