@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Certificates and servers are replaced, and no call fails meanwhile."""
 
+import base64
 import concurrent.futures
 import json
 
 import pytest
 
+from tests.docs import manual
 from tests.e2e.conftest import pod
 
 # An upper bound, not a duration: the calls end with what they accompany.
@@ -102,3 +104,31 @@ def test_restarted_servers_serve_the_renewed_certificate_without_a_gap(
 
     assert failed == []
     assert good > 1
+
+
+def trusted_authorities(platform):
+    webhook = json.loads(platform.kubectl(
+        'get', 'mutatingwebhookconfiguration', 'image-admission-config',
+        '-o', 'json'))['webhooks'][0]
+    return base64.b64decode(webhook['clientConfig']['caBundle']).decode()
+
+
+def test_commands_of_the_manual_replace_the_ca_without_a_failed_call(
+        protected, asked):
+    (typed,) = [block for block in manual.blocks(
+        manual.read('platform/certificates.rst'), 'console')
+        if 'delete secret portieris-ca' in block]
+    script = '\n'.join(line.removeprefix('$ ')
+                       for line in typed.splitlines())
+    before = trusted_authorities(protected)
+
+    said, failed, good = calls_during(
+        protected, asked,
+        lambda: protected.does('bash', '-euo', 'pipefail', stdin=script))
+
+    assert failed == []
+    assert good > 1
+    assert said.count('ok      ') == 4, said
+    after = trusted_authorities(protected)
+    assert after.count('BEGIN CERTIFICATE') == 1
+    assert after.strip() not in before
