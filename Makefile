@@ -123,13 +123,23 @@ build/bin/cosign%: admission/interop/cosign%/go.mod
 	@CGO_ENABLED=0 go build -C admission/interop/cosign$* -trimpath -ldflags='-s -w' \
 	  -o $(CURDIR)/$@ github.com/sigstore/cosign/v$*/cmd/cosign
 
+.PHONY: test-tools
+ifeq ($(IS_ROOT),0)
+test-tools: venv ## Install Debian's programs that build and check packages (root)
+	@for kind in rpm deb; do $(TOOL) packages $$kind --prepare || \
+	  echo "tests/packaging will skip its $$kind packages"; done
+else
+test-tools:
+	@echo "not root: tests/packaging skips what Debian's programs are missing for"
+endif
+
 build/bin/notation: admission/interop/notation/go.mod
 	$(call say,notation from its sources: half a minute the first time$(comma) then from Go's cache)
 	@CGO_ENABLED=0 go build -C admission/interop/notation -trimpath -ldflags='-s -w' \
 	  -o $(CURDIR)/$@ github.com/notaryproject/notation/cmd/notation
 
 .PHONY: test-python
-test-python: venv ## Plugin on every Python, chart, tarball, sysinv stand-in, docs
+test-python: venv test-tools ## Plugin on every Python, chart, tarball, sysinv stand-in, docs
 	$(call say,plugin on every Python found)
 	@$(BIN)/python tests/contract/run_plugin_tests.py
 	$(call say,contract$(comma) chart$(comma) tarball$(comma) sysinv stand-in$(comma) docs)

@@ -33,6 +33,9 @@ PROGRAMS = {
     'deb': {'dpkg-dev': ('dpkg-buildpackage',), 'fakeroot': ('fakeroot',),
             'debhelper': ('dh',), 'dh-python': ('dh_python3',)},
 }
+# Programs that look at what was built.
+CHECKERS = {'rpm': {'rpmlint': ('rpmlint',)},
+            'deb': {'lintian': ('lintian',)}}
 # Their Python, not one of pyenv, has the modules that the builds import.
 PYTHON = '/usr/bin/python3'
 MODULES = {'python3-yaml': 'yaml', 'python3-pbr': 'pbr',
@@ -61,10 +64,12 @@ the plugin, its wheel, and the application with the tarball. The tarball in
 them is byte for byte the one of 'portieris-app build'.
 
 Programs that are missing are installed with apt-get when you are root.
+--prepare installs them, with the linters of packages, and builds nothing.
 
 examples:
   portieris-app packages rpm
   portieris-app packages deb --output /tmp/out
+  portieris-app packages deb --prepare
 """
 
 
@@ -77,10 +82,15 @@ def add_parser(subparsers):
     parser.add_argument('kind', choices=sorted(PROGRAMS))
     parser.add_argument('--output', metavar='FOLDER', default='dist',
                         help='where the packages go (default: dist)')
+    parser.add_argument('--prepare', action='store_true',
+                        help='only install what builds and checks them')
     parser.set_defaults(run=run)
 
 
 def run(args):
+    if args.prepare:
+        prepare(args.kind, PROGRAMS[args.kind] | CHECKERS[args.kind])
+        return 0
     for path in make(args.kind, args.output):
         print(path)
     return 0
@@ -93,7 +103,7 @@ def make(kind, output='dist'):
     if wrong:
         raise Failure('The packaging files do not have the version of '
                       'metadata.yaml:\n  %s' % '\n  '.join(wrong))
-    prepare(kind)
+    prepare(kind, PROGRAMS[kind])
     folder, maker = {
         'rpm': (rpm_folder, make_rpms),
         'deb': (tempfile.TemporaryDirectory, make_debs)}[kind]
@@ -173,10 +183,10 @@ def said(pattern, text):
     return found.group(1) if found else 'nothing'
 
 
-def missing(kind):
+def missing(programs):
     """Return the Debian packages that have to be installed."""
-    wanted = [package for package, programs in PROGRAMS[kind].items()
-              if not all(shutil.which(one) for one in programs)]
+    wanted = [package for package, needed in programs.items()
+              if not all(shutil.which(one) for one in needed)]
     if not os.access(PYTHON, os.X_OK):
         return wanted + list(MODULES)
     known = subprocess.run(
@@ -190,9 +200,9 @@ def missing(kind):
         if here != 'True']
 
 
-def prepare(kind):
+def prepare(kind, programs):
     """Install what is missing, or say what to install."""
-    packages = missing(kind)
+    packages = missing(programs)
     if not packages:
         return
     if os.geteuid() or not shutil.which('apt-get'):

@@ -52,11 +52,11 @@ def build_packages(kind, made, output, **settings):
 
 @pytest.fixture(scope='session', params=['rpm', 'deb'])
 def kind(request):
-    lacking = packages.missing(request.param) + [
+    lacking = packages.missing(packages.PROGRAMS[request.param]) + [
         tool for tool in READERS[request.param] if not shutil.which(tool)]
     if lacking:
-        pytest.skip('%s packages need %s: `make %s` installs them' % (
-            request.param, ', '.join(lacking), request.param))
+        pytest.skip('%s packages need %s: `make test-tools` installs them'
+                    % (request.param, ', '.join(lacking)))
     return request.param
 
 

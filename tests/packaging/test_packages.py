@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 
+from portieris_app import cli
 from portieris_app import packages
 from portieris_app import packing
 from tests.packaging.conftest import build_packages
@@ -114,7 +115,7 @@ def test_another_folder_umask_and_zone_give_the_same_bytes(
 @pytest.mark.parametrize('kind', ['rpm'], indirect=True)
 def test_rpmlint_finds_no_error(built):
     if not shutil.which('rpmlint'):
-        pytest.skip('needs rpmlint')
+        pytest.skip('needs rpmlint: `make test-tools` installs it')
     config = ROOT / APP / 'centos' / 'rpmlint.toml'
     for path in sorted(built.folder.iterdir()):
         done = subprocess.run(
@@ -126,7 +127,7 @@ def test_rpmlint_finds_no_error(built):
 @pytest.mark.parametrize('kind', ['deb'], indirect=True)
 def test_lintian_finds_no_error(built):
     if not shutil.which('lintian'):
-        pytest.skip('needs lintian')
+        pytest.skip('needs lintian: `make test-tools` installs it')
     done = subprocess.run(
         ['lintian', '--allow-root', '--fail-on', 'error',
          *sorted(map(str, built.folder.glob('*.dsc'))),
@@ -176,7 +177,18 @@ def test_missing_tools_are_named_to_whoever_is_not_root(monkeypatch):
     monkeypatch.setattr(packages.os, 'geteuid', lambda: 1000)
 
     with pytest.raises(packages.Failure, match='Debian.s packages rpm, cpio'):
-        packages.prepare('rpm')
+        packages.prepare('rpm', packages.PROGRAMS['rpm'])
+
+
+def test_linters_are_prepared_with_what_builds(monkeypatch, capsys):
+    monkeypatch.setattr(packages.shutil, 'which', lambda name: None)
+    monkeypatch.setattr(packages.os, 'geteuid', lambda: 1000)
+
+    assert cli.main(['packages', 'deb', '--prepare']) == 1
+
+    said = capsys.readouterr().err
+    assert "Debian's packages dpkg-dev" in said
+    assert 'lintian' in said
 
 
 def test_wheel_of_another_version_is_refused(checkout, tmp_path):
