@@ -8,6 +8,7 @@ import pytest
 from portieris_app import cli
 from portieris_app.errors import Failure
 from portieris_app import progress
+from tests.tarball.conftest import ROOT
 
 
 @pytest.mark.parametrize('verb', ['build', 'verify', 'image', 'packages',
@@ -79,3 +80,16 @@ def test_failing_command_shows_the_end_of_its_log(tmp_path):
 def test_missing_command_gives_a_sentence(tmp_path):
     with pytest.raises(Failure, match='cannot start no-such-tool'):
         progress.run(['no-such-tool'], 'try', str(tmp_path / 'log'))
+
+
+def test_bench_holds_the_tool_and_the_plugin_against_their_bounds():
+    done = subprocess.run(
+        [sys.executable, ROOT / 'bench' / 'app.py', '1'],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    assert done.returncode == 0, done.stdout
+    bounds = {words[-2]: words for words in map(
+        str.split, done.stdout.splitlines()) if words[-1] == 'ms'}
+    assert {name: words[0] for name, words in bounds.items()} == {
+        '3000.00': 'portieris-app', '1000.00': 'portieris-app',
+        '5.00': 'get_overrides'}
