@@ -3,11 +3,9 @@
 package interop
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,6 +13,7 @@ import (
 	containers "github.com/google/go-containerregistry/pkg/v1"
 
 	v1 "opendev.org/starlingx/portieris-armada-app/admission/api/v1"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/gpgtest"
 )
 
 // shop is a registry and a signature store that wants a password, filled by
@@ -27,11 +26,6 @@ type shop struct {
 
 func newShop(t testing.TB) *shop {
 	t.Helper()
-	for _, tool := range []string{"gpg", "skopeo"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("skipped: %s is not installed", tool)
-		}
-	}
 	s := &shop{site: withoutReferrers(t), store: t.TempDir()}
 	s.front = http.FileServer(http.Dir(s.store))
 	server := s.authority.Serve(t, wantsPassword(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -51,42 +45,22 @@ func (s *shop) identity(identity v1.IdentityRequirement) {
 
 // signer is a GnuPG home with one key pair.
 type signer struct {
+	*gpgtest.Home
 	t    testing.TB
-	home string
 	ring []byte
 }
 
 // newSigner makes a key pair; conf goes into its gpg.conf before.
 func newSigner(t testing.TB, kind, expires, conf string) *signer {
 	t.Helper()
-	// A GnuPG home must have a short path: its agent's socket lies there.
-	home, err := os.MkdirTemp("", "gpg")
-	check(t, err)
-	g := &signer{t: t, home: home}
-	t.Cleanup(func() {
-		g.run("gpgconf", "--kill", "all")
-		check(t, os.RemoveAll(home))
-	})
-	check(t, os.WriteFile(filepath.Join(home, "gpg.conf"), []byte(conf), 0o600))
-	g.run("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", "ci@example.com", kind, "sign", expires)
-	g.ring = g.run("gpg", "--armor", "--export")
+	g := &signer{Home: gpgtest.New(t), t: t}
+	check(t, os.WriteFile(filepath.Join(g.Dir, "gpg.conf"), []byte(conf), 0o600))
+	g.Key("ci", kind, expires)
+	g.ring = g.Ring("ci")
 	return g
 }
 
 func rsaSigner(t testing.TB) *signer { return newSigner(t, "rsa2048", "never", "") }
-
-func (g *signer) run(name string, args ...string) []byte {
-	g.t.Helper()
-	command := exec.Command(name, args...)
-	command.Env = append(os.Environ(), "GNUPGHOME="+g.home)
-	var problems bytes.Buffer
-	command.Stderr = &problems
-	output, err := command.Output()
-	if err != nil {
-		g.t.Fatalf("%s %q: %v\n%s", name, args, err, &problems)
-	}
-	return output
-}
 
 // sign signs an image by copying it onto itself, as the manual says.
 func (g *signer) sign(s *shop, image string, more ...string) {
@@ -100,7 +74,7 @@ func (g *signer) sign(s *shop, image string, more ...string) {
 		"--src-cert-dir", certificates, "--dest-cert-dir", certificates,
 		"--src-creds", credentials, "--dest-creds", credentials, "--sign-by", "ci@example.com"}
 	reference := "docker://" + s.host + "/" + image
-	g.run("skopeo", append(append(args, more...), reference, reference)...)
+	g.Run("skopeo", append(append(args, more...), reference, reference)...)
 }
 
 // signatures is the directory of an image's signatures in the store.
@@ -195,6 +169,21 @@ func TestSignatureOfSimpleSigningNamesRepositoryAndTag(t *testing.T) {
 			s.admits("mirror/app:v1", digest)
 			s.admits(at("mirror/app", digest), digest)
 		})
+	}
+}
+
+func TestAnImageOfGPGCostsOneRequestOnceItsSignatureWasFound(t *testing.T) {
+	s, g := newShop(t), rsaSigner(t)
+	digest := s.push("team/app:v1")
+	g.sign(s, "team/app:v1")
+	s.requires(g.ring)
+	s.admits("team/app:v1", digest)
+	if asked := s.requests(func() { s.admits("team/app:v1", digest) }); asked != 1 {
+		t.Errorf("%d requests for a tag whose signature was found", asked)
+	}
+	s.admits(at("team/app", digest), digest)
+	if asked := s.requests(func() { s.admits(at("team/app", digest), digest) }); asked != 0 {
+		t.Errorf("%d requests for a digest whose signature was found", asked)
 	}
 }
 

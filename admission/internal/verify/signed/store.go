@@ -4,6 +4,7 @@ package signed
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/simple"
@@ -21,18 +22,32 @@ func (v *Verifier) simple(ctx context.Context, r Request) (string, error) {
 			name.DockerReference, name.DockerRepository, name.Prefix,
 			name.SignedPrefix)
 	}
+	signature := func(digest string) fact {
+		return factOf(append(slices.Clip(texts), digest)...)
+	}
+	if r.Digest != "" && v.found.holds(signature(r.Digest), v.now()) {
+		return r.Digest, nil
+	}
 	question := simple.Request{
 		Reference:    r.reference(),
 		Repository:   repository.fetch,
 		Requirements: r.SignedBy,
+		Known: func(digest string) bool {
+			return v.found.holds(signature(digest), v.now())
+		},
 	}
 	if r.StoreURL != "" {
 		question.Store = store.fetchSignature
 	}
-	all := factOf(texts...)
+	all := signature("")
 	return v.opening.Do(ctx, string(all[:]), longestLook,
 		func(ctx context.Context) (string, error) {
-			return simple.Verify(ctx, question)
+			digest, err := simple.Verify(ctx, question)
+			if err == nil && !question.Known(digest) {
+				v.found.keep(signature(digest), simple.KeptUntil(
+					r.SignedBy, v.now(), v.now().Add(longestKept)))
+			}
+			return digest, err
 		})
 }
 

@@ -16,14 +16,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/gpgtest"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/notarytest"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/notationtest"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
@@ -212,55 +210,19 @@ func (s *shelf) notationSigned(t *testing.T, content []byte,
 	return trust
 }
 
-// gpgSigned adds a signature made by the real gpg and skopeo, and returns the
-// key ring.
+// gpgSigned adds a signature of the image made by the real gpg and skopeo, and
+// returns the key ring.
 func (s *shelf) gpgSigned(t *testing.T) []byte {
 	t.Helper()
-	for _, tool := range []string{"gpg", "skopeo"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("skipped: %s is not installed", tool)
-		}
-	}
-	// A GnuPG home must have a short path: its agent's socket lies there.
-	home, err := os.MkdirTemp("", "gpg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	run := func(name string, args ...string) []byte {
-		t.Helper()
-		command := exec.Command(name, args...)
-		command.Env = append(os.Environ(), "GNUPGHOME="+home)
-		out, err := command.Output()
-		if err != nil {
-			t.Fatalf("%s %q: %v", name, args, err)
-		}
-		return out
-	}
-	t.Cleanup(func() {
-		run("gpgconf", "--kill", "all")
-		if err := os.RemoveAll(home); err != nil {
-			t.Error(err)
-		}
-	})
-	run("gpg", "--batch", "--quiet", "--passphrase", "",
-		"--quick-generate-key", "a@example.com", "rsa2048", "sign", "never")
-	listing := string(run("gpg", "--with-colons", "--fingerprint"))
-	_, after, _ := strings.Cut(listing, "\nfpr:::::::::")
-	fingerprint, _, _ := strings.Cut(after, ":")
-	in := filepath.Join(home, "manifest")
-	out := filepath.Join(home, "signature")
-	if err := os.WriteFile(in, manifest, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	run("skopeo", "standalone-sign", in, s.host+"/team/app:v1", fingerprint,
-		"-o", out)
-	signature, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	home := gpgtest.New(t, "a")
+	s.putSignature(manifest, home.Sign("a", s.host+"/team/app:v1", manifest))
+	return home.Ring("a")
+}
+
+// putSignature puts the first GPG signature of an image into the store.
+func (s *shelf) putSignature(manifest, signature []byte) {
 	s.put("/store/team/app@"+strings.Replace(digestOf(manifest), ":", "=", 1)+
 		"/signature-1", signature)
-	return run("gpg", "--armor", "--export")
 }
 
 func TestAnImageWithTheSignaturesItNeedsHasADigest(t *testing.T) {

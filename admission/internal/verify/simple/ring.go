@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
 var armorStart = []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----")
@@ -65,4 +67,46 @@ func joinRing(text []byte) ([]byte, error) {
 		text, start = text[next:], 0
 	}
 	return ring, nil
+}
+
+// KeptUntil is until when a found signature may be relied on, and a given
+// time at the latest: the next of the keys that may have made it to expire
+// takes it away.
+func KeptUntil(requirements []Requirement, now, latest time.Time) time.Time {
+	for _, requirement := range requirements {
+		ring, err := joinRing(requirement.KeyRing)
+		if err != nil {
+			return now
+		}
+		keys, err := openpgp.ReadKeyRing(bytes.NewReader(ring))
+		if err != nil {
+			return now
+		}
+		for _, end := range ends(keys) {
+			if end.After(now) && end.Before(latest) {
+				latest = end
+			}
+		}
+	}
+	return latest
+}
+
+// ends are the times at which keys expire that do.
+func ends(keys openpgp.EntityList) []time.Time {
+	var found []time.Time
+	add := func(key *packet.PublicKey, signature *packet.Signature) {
+		if signature != nil && signature.KeyLifetimeSecs != nil && *signature.KeyLifetimeSecs > 0 {
+			life := time.Duration(*signature.KeyLifetimeSecs) * time.Second
+			found = append(found, key.CreationTime.Add(life))
+		}
+	}
+	for _, key := range keys {
+		for _, identity := range key.Identities {
+			add(key.PrimaryKey, identity.SelfSignature)
+		}
+		for _, part := range key.Subkeys {
+			add(part.PublicKey, part.Sig)
+		}
+	}
+	return found
 }

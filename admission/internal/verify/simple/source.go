@@ -35,8 +35,8 @@ type source struct {
 	signatures [][]byte
 }
 
-func fetchSource(ctx context.Context, image types.ImageReference, r Request) (*source, error) {
-	named := image.DockerReference()
+// fetchManifest reads the manifest of an image and returns its digest.
+func fetchManifest(ctx context.Context, named reference.Named, repository Fetch) ([]byte, digest.Digest, error) {
 	version := ""
 	switch n := named.(type) {
 	case reference.Canonical:
@@ -44,25 +44,24 @@ func fetchSource(ctx context.Context, image types.ImageReference, r Request) (*s
 	case reference.Tagged:
 		version = n.Tag()
 	}
-	status, body, err := r.Repository(ctx, "manifests/"+version, manifestTypes, maxManifest)
+	status, body, err := repository(ctx, "manifests/"+version, manifestTypes, maxManifest)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if status == http.StatusNotFound {
-		return nil, ErrNoImage
+		return nil, "", ErrNoImage
 	}
 	if status != http.StatusOK {
-		return nil, fmt.Errorf("the registry answered %d for the manifest %s", status, version)
+		return nil, "", fmt.Errorf("the registry answered %d for the manifest %s", status, version)
 	}
 	found, err := manifest.Digest(body)
 	if err != nil {
-		return nil, fmt.Errorf("manifest %s: %w", version, err)
+		return nil, "", fmt.Errorf("manifest %s: %w", version, err)
 	}
 	if canonical, ok := named.(reference.Canonical); ok && canonical.Digest() != found {
-		return nil, fmt.Errorf("the registry sent a manifest with the digest %s for %s", found, canonical.Digest())
+		return nil, "", fmt.Errorf("the registry sent a manifest with the digest %s for %s", found, canonical.Digest())
 	}
-	signatures, err := fetchSignatures(ctx, r.Store, reference.Path(named), found)
-	return &source{image, body, signatures}, err
+	return body, found, nil
 }
 
 // fetchSignatures reads PATH@ALGORITHM=HEX/signature-1, -2 and so on until

@@ -13,7 +13,6 @@ import (
 
 	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/image"
-	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/signature"
 )
 
@@ -43,6 +42,9 @@ type Request struct {
 	Repository   Fetch
 	Store        Fetch // nil: no lookaside store is configured
 	Requirements []Requirement
+	// Known tells that the signatures of a digest satisfied the requirements
+	// a while ago, and need not be read again; nil: of none.
+	Known func(digest string) bool
 }
 
 // The ways a check can end other than well. Anything else says that registry
@@ -69,7 +71,7 @@ func (b *BadRequirement) Error() string { return b.Reason }
 
 // Verify returns the digest of the manifest that satisfies every requirement.
 // Every error is a denial.
-func Verify(ctx context.Context, r Request) (digest string, err error) {
+func Verify(ctx context.Context, r Request) (string, error) {
 	named, err := reference.ParseNormalizedNamed(r.Reference)
 	if err != nil {
 		return "", &BadRequirement{fmt.Sprintf("image reference %q: %v", r.Reference, err)}
@@ -81,28 +83,42 @@ func Verify(ctx context.Context, r Request) (digest string, err error) {
 	if r.Store == nil {
 		return "", ErrNoStore
 	}
-	evaluation, err := signature.NewPolicyContext(policy)
+	named = reference.TagNameOnly(named)
+	content, found, err := fetchManifest(ctx, named, r.Repository)
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, evaluation.Destroy()) }()
-
-	source, err := fetchSource(ctx, imageName{reference.TagNameOnly(named)}, r)
+	if r.Known != nil && r.Known(found.String()) {
+		return found.String(), nil
+	}
+	signatures, err := fetchSignatures(ctx, r.Store, reference.Path(named), found)
 	if err != nil {
 		return "", err
 	}
-	if len(source.signatures) == 0 {
+	if len(signatures) == 0 {
 		return "", ErrUnsigned
 	}
+	if err := judge(ctx, policy, &source{imageName{named}, content, signatures}); err != nil {
+		return "", err
+	}
+	return found.String(), nil
+}
+
+// judge asks the library whether the signatures satisfy the policy.
+func judge(ctx context.Context, policy *signature.Policy, source *source) (err error) {
+	evaluation, err := signature.NewPolicyContext(policy)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, evaluation.Destroy()) }()
 	allowed, err := evaluation.IsRunningImageAllowed(ctx, image.UnparsedInstance(source, nil))
 	if err != nil {
-		return "", &Refused{err.Error()}
+		return &Refused{err.Error()}
 	}
 	if !allowed {
-		return "", &Refused{"the signatures do not satisfy the requirements"}
+		return &Refused{"the signatures do not satisfy the requirements"}
 	}
-	found, err := manifest.Digest(source.manifest)
-	return found.String(), err
+	return nil
 }
 
 func libraryPolicy(requirements []Requirement) (*signature.Policy, error) {

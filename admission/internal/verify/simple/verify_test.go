@@ -8,13 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"go.podman.io/image/v5/manifest"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/gpgtest"
 )
 
 // The signatures of these tests are made by the real gpg and skopeo.
@@ -25,73 +24,6 @@ var imageManifest = []byte(`{"schemaVersion":2,` +
 	`"mediaType":"application/vnd.docker.distribution.manifest.v2+json",` +
 	`"config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":2,` +
 	`"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},"layers":[]}`)
-
-// signers is a GnuPG home with key pairs of its own.
-type signers struct {
-	t    *testing.T
-	home string
-}
-
-func newSigners(t *testing.T, names ...string) signers {
-	t.Helper()
-	for _, tool := range []string{"gpg", "skopeo"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed: apt-get install gnupg skopeo", tool)
-		}
-	}
-	// A GnuPG home must have a short path: its agent listens on a socket in it.
-	home, err := os.MkdirTemp("", "gpg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := signers{t, home}
-	t.Cleanup(func() {
-		s.run("gpgconf", "--kill", "all")
-		if err := os.RemoveAll(home); err != nil {
-			t.Error(err)
-		}
-	})
-	for _, name := range names {
-		s.run("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", name+"@example.com", "rsa2048", "sign", "never")
-	}
-	return s
-}
-
-func (s signers) run(name string, arguments ...string) []byte {
-	s.t.Helper()
-	command := exec.Command(name, arguments...)
-	command.Env = append(os.Environ(), "GNUPGHOME="+s.home)
-	var stderr bytes.Buffer
-	command.Stderr = &stderr
-	out, err := command.Output()
-	if err != nil {
-		s.t.Fatalf("%s %v: %v\n%s", name, arguments, err, stderr.Bytes())
-	}
-	return out
-}
-
-func (s signers) armored(name string) []byte {
-	return s.run("gpg", "--armor", "--export", name+"@example.com")
-}
-
-// sign makes a signature of a manifest for a reference, as skopeo does.
-func (s signers) sign(name, reference string, manifest []byte) []byte {
-	s.t.Helper()
-	dir := s.t.TempDir()
-	in, out := filepath.Join(dir, "manifest"), filepath.Join(dir, "signature")
-	if err := os.WriteFile(in, manifest, 0o600); err != nil {
-		s.t.Fatal(err)
-	}
-	listing := string(s.run("gpg", "--with-colons", "--fingerprint", name+"@example.com"))
-	_, after, _ := strings.Cut(listing, "\nfpr:::::::::")
-	fingerprint, _, _ := strings.Cut(after, ":")
-	s.run("skopeo", "standalone-sign", in, reference, fingerprint, "-o", out)
-	signature, err := os.ReadFile(out)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return signature
-}
 
 func serve(files map[string][]byte) Fetch {
 	return func(_ context.Context, path, _ string, limit int64) (int, []byte, error) {
@@ -127,28 +59,28 @@ func store(signatures ...[]byte) Fetch {
 }
 
 func TestImageSignedByTheRequiredKeysIsAccepted(t *testing.T) {
-	s := newSigners(t, "one", "two")
-	both := append(s.armored("one"), s.armored("two")...)
-	byOne, byTwo := s.sign("one", signedName, imageManifest), s.sign("two", signedName, imageManifest)
+	s := gpgtest.New(t, "one", "two")
+	both := append(s.Ring("one"), s.Ring("two")...)
+	byOne, byTwo := s.Sign("one", signedName, imageManifest), s.Sign("two", signedName, imageManifest)
 	digest, err := manifest.Digest(imageManifest)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, request := range map[string]Request{
-		"one key, armored":             {Store: store(byOne), Requirements: []Requirement{{KeyRing: s.armored("one")}}},
-		"one key, binary":              {Store: store(byOne), Requirements: []Requirement{{KeyRing: s.run("gpg", "--export", "one@example.com")}}},
+		"one key, armored":             {Store: store(byOne), Requirements: []Requirement{{KeyRing: s.Ring("one")}}},
+		"one key, binary":              {Store: store(byOne), Requirements: []Requirement{{KeyRing: s.Run("gpg", "--export", "one@example.com")}}},
 		"second of two armored blocks": {Store: store(byTwo), Requirements: []Requirement{{KeyRing: both}}},
-		"second of two signatures":     {Store: store(byTwo, byOne), Requirements: []Requirement{{KeyRing: s.armored("one")}}},
-		"two requirements":             {Store: store(byOne, byTwo), Requirements: []Requirement{{KeyRing: s.armored("one")}, {KeyRing: s.armored("two")}}},
-		"asked for by digest":          {Reference: "registry.local:9001/team/app@" + digest.String(), Store: store(byOne), Requirements: []Requirement{{KeyRing: s.armored("one")}}},
-		"matchRepository": {Store: store(s.sign("one", "registry.local:9001/team/app:old", imageManifest)),
-			Requirements: []Requirement{{KeyRing: s.armored("one"), Identity: Identity{Type: "matchRepository"}}}},
-		"matchExactRepository": {Store: store(s.sign("one", "origin.example.com/app:v1", imageManifest)),
-			Requirements: []Requirement{{KeyRing: s.armored("one"), Identity: Identity{Type: "matchExactRepository", DockerRepository: "origin.example.com/app"}}}},
-		"matchExactReference": {Store: store(s.sign("one", "origin.example.com/app:v7", imageManifest)),
-			Requirements: []Requirement{{KeyRing: s.armored("one"), Identity: Identity{Type: "matchExactReference", DockerReference: "origin.example.com/app:v7"}}}},
-		"remapIdentity": {Store: store(s.sign("one", "origin.example.com/team/app:v1", imageManifest)),
-			Requirements: []Requirement{{KeyRing: s.armored("one"), Identity: Identity{Type: "remapIdentity", Prefix: "registry.local:9001", SignedPrefix: "origin.example.com"}}}},
+		"second of two signatures":     {Store: store(byTwo, byOne), Requirements: []Requirement{{KeyRing: s.Ring("one")}}},
+		"two requirements":             {Store: store(byOne, byTwo), Requirements: []Requirement{{KeyRing: s.Ring("one")}, {KeyRing: s.Ring("two")}}},
+		"asked for by digest":          {Reference: "registry.local:9001/team/app@" + digest.String(), Store: store(byOne), Requirements: []Requirement{{KeyRing: s.Ring("one")}}},
+		"matchRepository": {Store: store(s.Sign("one", "registry.local:9001/team/app:old", imageManifest)),
+			Requirements: []Requirement{{KeyRing: s.Ring("one"), Identity: Identity{Type: "matchRepository"}}}},
+		"matchExactRepository": {Store: store(s.Sign("one", "origin.example.com/app:v1", imageManifest)),
+			Requirements: []Requirement{{KeyRing: s.Ring("one"), Identity: Identity{Type: "matchExactRepository", DockerRepository: "origin.example.com/app"}}}},
+		"matchExactReference": {Store: store(s.Sign("one", "origin.example.com/app:v7", imageManifest)),
+			Requirements: []Requirement{{KeyRing: s.Ring("one"), Identity: Identity{Type: "matchExactReference", DockerReference: "origin.example.com/app:v7"}}}},
+		"remapIdentity": {Store: store(s.Sign("one", "origin.example.com/team/app:v1", imageManifest)),
+			Requirements: []Requirement{{KeyRing: s.Ring("one"), Identity: Identity{Type: "remapIdentity", Prefix: "registry.local:9001", SignedPrefix: "origin.example.com"}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if request.Reference == "" {
@@ -167,17 +99,17 @@ func TestImageSignedByTheRequiredKeysIsAccepted(t *testing.T) {
 }
 
 func TestSignaturesThatDoNotSatisfyAreRefused(t *testing.T) {
-	s := newSigners(t, "one", "two")
-	byOne := s.sign("one", signedName, imageManifest)
+	s := gpgtest.New(t, "one", "two")
+	byOne := s.Sign("one", signedName, imageManifest)
 	var refused *Refused
 	for name, request := range map[string]Request{
-		"another key":                 {Store: store(byOne), Requirements: []Requirement{{KeyRing: s.armored("two")}}},
-		"one of two requirements":     {Store: store(byOne), Requirements: []Requirement{{KeyRing: s.armored("one")}, {KeyRing: s.armored("two")}}},
-		"signature of another digest": {Store: store(s.sign("one", signedName, append(bytes.Clone(imageManifest), '\n'))), Requirements: []Requirement{{KeyRing: s.armored("one")}}},
-		"signature for another name":  {Store: store(s.sign("one", "registry.local:9001/team/other:v1", imageManifest)), Requirements: []Requirement{{KeyRing: s.armored("one")}}},
-		"signature for another tag":   {Store: store(s.sign("one", "registry.local:9001/team/app:v2", imageManifest)), Requirements: []Requirement{{KeyRing: s.armored("one")}}},
-		"file that is no signature":   {Store: store([]byte("<html>")), Requirements: []Requirement{{KeyRing: s.armored("one")}}},
-		"name outside the remapped":   {Store: store(byOne), Requirements: []Requirement{{KeyRing: s.armored("one"), Identity: Identity{Type: "remapIdentity", Prefix: "registry.local:9001", SignedPrefix: "origin.example.com"}}}},
+		"another key":                 {Store: store(byOne), Requirements: []Requirement{{KeyRing: s.Ring("two")}}},
+		"one of two requirements":     {Store: store(byOne), Requirements: []Requirement{{KeyRing: s.Ring("one")}, {KeyRing: s.Ring("two")}}},
+		"signature of another digest": {Store: store(s.Sign("one", signedName, append(bytes.Clone(imageManifest), '\n'))), Requirements: []Requirement{{KeyRing: s.Ring("one")}}},
+		"signature for another name":  {Store: store(s.Sign("one", "registry.local:9001/team/other:v1", imageManifest)), Requirements: []Requirement{{KeyRing: s.Ring("one")}}},
+		"signature for another tag":   {Store: store(s.Sign("one", "registry.local:9001/team/app:v2", imageManifest)), Requirements: []Requirement{{KeyRing: s.Ring("one")}}},
+		"file that is no signature":   {Store: store([]byte("<html>")), Requirements: []Requirement{{KeyRing: s.Ring("one")}}},
+		"name outside the remapped":   {Store: store(byOne), Requirements: []Requirement{{KeyRing: s.Ring("one"), Identity: Identity{Type: "remapIdentity", Prefix: "registry.local:9001", SignedPrefix: "origin.example.com"}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			request.Reference, request.Repository = signedName, registry(imageManifest)
@@ -190,8 +122,8 @@ func TestSignaturesThatDoNotSatisfyAreRefused(t *testing.T) {
 }
 
 func TestEachWayThatThereIsNothingToJudgeIsToldApart(t *testing.T) {
-	s := newSigners(t, "one")
-	ring := []Requirement{{KeyRing: s.armored("one")}}
+	s := gpgtest.New(t, "one")
+	ring := []Requirement{{KeyRing: s.Ring("one")}}
 	fail := func(status int, err error) Fetch {
 		return func(context.Context, string, string, int64) (int, []byte, error) { return status, nil, err }
 	}
