@@ -185,8 +185,15 @@ current-context: x
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	go func() { s.ended <- serveUntil(ctx, settings, log) }()
-	t.Cleanup(stop)
+	go func() {
+		defer close(s.ended)
+		s.ended <- serveUntil(ctx, settings, log)
+	}()
+	t.Cleanup(func() {
+		stop()
+		for range s.ended { // the next test may set the log of all
+		}
+	})
 	kubetest.Eventually(t, "the server is ready", func() bool {
 		status, _ := s.get("https://" + s.log.address("admission") +
 			"/health/readiness")
