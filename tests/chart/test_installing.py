@@ -263,10 +263,15 @@ def test_newest_helm_installs_upgrades_and_removes(platform):
     newest.change_webhook(failurePolicy='Ignore',
                           clientConfig_caBundle='Q0E=')
 
+    # Helm 4 leaves alone what it installed and somebody else changed.
+    refused = newest.run('upgrade', str(CHART))
     newest.upgrade('simplex', '--force-conflicts')
     after = newest.webhook()
     newest.uninstall()
 
+    assert refused.returncode == 1
+    assert '.failurePolicy' in refused.stderr
+    assert '.caBundle' not in refused.stderr
     assert after['failurePolicy'] == 'Fail'
     assert after['clientConfig']['caBundle'] == 'Q0E='
     assert residue(platform) == []
