@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images signed with GPG and with cosign keys, by the real tools."""
+"""Images signed with GPG, cosign keys and notation, by the real tools."""
 
 import os
 import shutil
@@ -13,8 +13,9 @@ import pytest
 from tests.e2e.conftest import pod
 from tests.e2e.conftest import policy
 
-COSIGN = os.path.join(os.path.dirname(__file__), '..', '..', 'build', 'bin',
-                      'cosign3')
+PROGRAMS = os.path.join(os.path.dirname(__file__), '..', '..', 'build', 'bin')
+COSIGN = os.path.abspath(os.path.join(PROGRAMS, 'cosign3'))
+NOTATION = os.path.abspath(os.path.join(PROGRAMS, 'notation'))
 STORE = 'https://registry.local:9444'
 
 # The node has the certificate of registry.local, and the server's pod trusts
@@ -110,7 +111,7 @@ class Cosign:
             'exec', '--', 'env', '-C', self.directory, 'COSIGN_PASSWORD=',
             'HOME=' + self.directory, 'SSL_CERT_FILE=' + environment['ca'],
             'DOCKER_CONFIG=' + os.path.dirname(environment['dockerConfig']),
-            os.path.abspath(COSIGN), *words)
+            COSIGN, *words)
 
     def sign(self, name, *flags):
         self.run('sign', '--key', 'cosign.key', '-y',
@@ -124,6 +125,38 @@ def cosign(protected, tmp_path):
     if not os.path.exists(COSIGN):
         pytest.skip('cosign is not built: make build/bin/cosign3')
     return Cosign(protected, str(tmp_path))
+
+
+class Notation:
+    """The real notation with a signer who vouches for himself."""
+
+    def __init__(self, platform, directory):
+        self.platform, self.directory = platform, directory
+        self.run('cert', 'generate-test', '--default', 'ci')
+        with open(os.path.join(directory, 'notation', 'localkeys', 'ci.crt'),
+                  encoding='ascii') as certificate:
+            self.key = certificate.read()
+
+    def run(self, *words):
+        environment = self.platform.environment
+        return self.platform.lab(
+            'exec', '--', 'env', '-C', self.directory,
+            'HOME=' + self.directory, 'XDG_CONFIG_HOME=' + self.directory,
+            'SSL_CERT_FILE=' + environment['ca'],
+            'NOTATION_USERNAME=' + environment['registryUser'],
+            'NOTATION_PASSWORD=' + environment['registryPassword'],
+            NOTATION, *words)
+
+    def sign(self, name, *flags):
+        self.run('sign', *flags, '%s@%s' % (name.rsplit(':', 1)[0],
+                                            self.platform.digest(name)))
+
+
+@pytest.fixture
+def notation(protected, tmp_path):
+    if not os.path.exists(NOTATION):
+        pytest.skip('notation is not built: make build/bin/notation')
+    return Notation(protected, str(tmp_path))
 
 
 def key_secret(namespace, name, key):
@@ -203,3 +236,24 @@ def test_image_must_have_both_signatures_if_both_are_required(
             'enabled': True, 'trustServer': protected.trust_server}))
     denied(protected, namespace, one, 'NOT-SIGNED')
     runs(protected, namespace, both)
+
+
+@pytest.mark.parametrize('envelope', ['jws', 'cose'])
+def test_image_signed_with_notation_runs_from_its_digest(
+        protected, namespace, notation, envelope):
+    signed, unsigned = protected.image(), protected.image()
+    notation.sign(signed, '--signature-format', envelope)
+    protected.apply(key_secret(namespace, 'keys', notation.key),
+                    requiring(protected, namespace, 'notation'))
+    denied(protected, namespace, unsigned, 'NOT-SIGNED')
+    runs(protected, namespace, signed)
+
+
+def test_image_signed_by_another_signer_of_notation_is_denied(
+        protected, namespace, notation, tmp_path_factory):
+    signed = protected.image()
+    notation.sign(signed)
+    other = Notation(protected, str(tmp_path_factory.mktemp('other')))
+    protected.apply(key_secret(namespace, 'keys', other.key),
+                    requiring(protected, namespace, 'notation'))
+    denied(protected, namespace, signed, 'SIGNATURE-REFUSED')
