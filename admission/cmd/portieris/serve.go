@@ -103,7 +103,8 @@ func serveUntil(ctx context.Context, s settings, log *slog.Logger) error {
 			Ready:    kubernetes.Ready,
 			Exempt:   s.exempts(),
 		},
-		Log: log,
+		Observer: metrics,
+		Log:      log,
 	}
 	admission, metricsListener, err := listenBoth(s)
 	if err != nil {

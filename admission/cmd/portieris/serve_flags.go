@@ -41,7 +41,7 @@ type settings struct {
 
 // parseSettings reads the flags, whose defaults come from the environment.
 func parseSettings(args []string, out io.Writer) (settings, error) {
-	s := settings{reloadEvery: 5 * time.Second}
+	s := settings{reloadEvery: time.Second}
 	freshness, err := durationFromEnvironment("PORTIERIS_TRUST_FRESHNESS", "10s")
 	if err != nil {
 		return s, err

@@ -24,6 +24,7 @@ type Metrics struct {
 	denied    prometheus.Counter
 	decisions *prometheus.CounterVec
 	reviews   *prometheus.HistogramVec
+	policies  *prometheus.CounterVec
 	expiry    prometheus.Gauge
 	reloads   *prometheus.CounterVec
 	requests  *prometheus.CounterVec
@@ -55,6 +56,11 @@ func NewMetrics(version string) *Metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25,
 				.5, 1, 2.5, 5, 10},
 		}, []string{"kind", "allowed"}),
+		policies: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "portieris_policy_reviews_total",
+			Help: "Policies reviewed as they were applied, by result " +
+				"(accepted, warned, refused, unread).",
+		}, []string{"result"}),
 		expiry: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "portieris_serving_certificate_expiry_timestamp_seconds",
 			Help: "When the certificate that is served now expires.",
@@ -82,7 +88,7 @@ func NewMetrics(version string) *Metrics {
 	}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(m.allowed, m.denied, m.decisions, m.reviews,
-		m.expiry, m.reloads, m.requests, m.waits, build,
+		m.policies, m.expiry, m.reloads, m.requests, m.waits, build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -147,6 +153,11 @@ func (m *Metrics) Reviewed(kind string, allowed bool, took time.Duration) {
 		label = "true"
 	}
 	m.reviews.WithLabelValues(kind, label).Observe(took.Seconds())
+}
+
+// PolicyReviewed counts one review of a policy that was applied.
+func (m *Metrics) PolicyReviewed(result string) {
+	m.policies.WithLabelValues(result).Inc()
 }
 
 // Serving records until when the served certificate is valid.

@@ -39,6 +39,7 @@ func TestWhatHappensIsCounted(t *testing.T) {
 	metrics.Decided([]decision.Decision{{}, {Denial: denial}})
 	metrics.Decided([]decision.Decision{{Notice: "no answer"}})
 	metrics.Reviewed("Pod", true, time.Millisecond)
+	metrics.PolicyReviewed("warned")
 	metrics.Serving(time.Unix(1234567890, 0))
 	metrics.Reloaded("ca", errors.New("no PEM"))
 	metrics.Reloaded("certificate", nil)
@@ -54,6 +55,7 @@ func TestWhatHappensIsCounted(t *testing.T) {
 		`portieris_image_decisions_total{reason="NOT-SIGNED",result="warned"} 1`,
 		`portieris_image_decisions_total{reason="NOT-SIGNED",result="denied"} 1`,
 		`portieris_review_duration_seconds_count{allowed="true",kind="Pod"} 1`,
+		`portieris_policy_reviews_total{result="warned"} 1`,
 		"portieris_serving_certificate_expiry_timestamp_seconds 1.23456789e+09",
 		`portieris_reloads_total{result="failed",what="ca"} 1`,
 		`portieris_reloads_total{result="ok",what="certificate"} 1`,

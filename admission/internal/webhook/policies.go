@@ -23,10 +23,17 @@ type PolicyReviewer interface {
 		before *policyreview.Policy) []policyreview.Finding
 }
 
+// PolicyObserver is told of each review of a policy and of its result:
+// accepted, warned, refused, or unread if there was none.
+type PolicyObserver interface {
+	PolicyReviewed(result string)
+}
+
 // Policies answers reviews of policies: it refuses what can never work, and
 // warns of what will surprise.
 type Policies struct {
 	Reviewer PolicyReviewer
+	Observer PolicyObserver
 	Log      *slog.Logger
 }
 
@@ -53,6 +60,7 @@ func (p *Policies) respond(ctx context.Context,
 	response *admissionv1.AdmissionResponse) {
 	started := time.Now()
 	response = &admissionv1.AdmissionResponse{Allowed: true}
+	result := "unread"
 	log := p.Log.With("uid", request.UID, "kind", request.Kind.Kind,
 		"namespace", request.Namespace, "name", request.Name,
 		"user", request.UserInfo.Username)
@@ -60,7 +68,9 @@ func (p *Policies) respond(ctx context.Context,
 		if problem := recover(); problem != nil {
 			log.Error("the review of a policy failed", "cause", problem)
 			response = &admissionv1.AdmissionResponse{Allowed: true}
+			result = "unread"
 		}
+		p.Observer.PolicyReviewed(result)
 	}()
 	if request.Resource.Group != v1.GroupVersion.Group {
 		return response
@@ -73,9 +83,15 @@ func (p *Policies) respond(ctx context.Context,
 	found := p.Reviewer.Applied(ctx, applied, before)
 	response.Warnings = policyreview.Warnings(found)
 	errors := policyreview.Errors(found)
-	if errors != "" {
+	switch {
+	case errors != "":
+		result = "refused"
 		response.Allowed = false
 		response.Result = invalid(errors)
+	case len(response.Warnings) > 0:
+		result = "warned"
+	default:
+		result = "accepted"
 	}
 	log.Info("policy reviewed", "allowed", response.Allowed,
 		"warnings", len(response.Warnings), "errors", errors,

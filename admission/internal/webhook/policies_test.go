@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,12 +21,22 @@ import (
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/policyreview"
 )
 
-// reviewer finds what it is told to find.
+// reviewer finds what it is told to find, and notes the results of reviews.
 type reviewer struct {
 	applied policyreview.Policy
 	before  *policyreview.Policy
 	finds   []policyreview.Finding
 	panics  bool
+	results []string
+}
+
+func (r *reviewer) PolicyReviewed(result string) {
+	r.results = append(r.results, result)
+}
+
+func (r *reviewer) handler() *Policies {
+	return &Policies{Reviewer: r, Observer: r,
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 }
 
 func (r *reviewer) Applied(_ context.Context, applied policyreview.Policy,
@@ -67,9 +78,8 @@ func (r *reviewer) asked(t *testing.T,
 		t.Fatal(err)
 	}
 	recorder := httptest.NewRecorder()
-	(&Policies{r, slog.New(slog.NewTextHandler(io.Discard, nil))}).ServeHTTP(
-		recorder, httptest.NewRequest(http.MethodPost, "/validate-policies",
-			bytes.NewReader(body)))
+	r.handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodPost,
+		"/validate-policies", bytes.NewReader(body)))
 	var answer admissionv1.AdmissionReview
 	if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil {
 		t.Fatalf("%d %s: %v", recorder.Code, recorder.Body, err)
@@ -103,6 +113,12 @@ func TestWarningsPassAndErrorsRefuseThePolicy(t *testing.T) {
 	r.finds = append(r.finds, policyreview.Finding{Where: "there",
 		Error: true, Sentence: "it cannot work"})
 	answer = r.asked(t, applied(aPolicy, ""))
+	r.finds = nil
+	r.asked(t, applied(aPolicy, ""))
+	if want := []string{"warned", "refused", "accepted"}; !slices.Equal(
+		r.results, want) {
+		t.Errorf("counted %q, want %q", r.results, want)
+	}
 	if answer.Allowed || len(answer.Warnings) != 1 ||
 		answer.Result.Code != http.StatusUnprocessableEntity ||
 		!strings.HasPrefix(answer.Result.Message, "there: it cannot work\n") ||
@@ -117,16 +133,20 @@ func TestNothingIsRefusedThatCouldNotBeReviewed(t *testing.T) {
 	for name, row := range map[string]struct {
 		reviewer *reviewer
 		request  *admissionv1.AdmissionRequest
+		result   string
 	}{
-		"a failure of ours":     {&reviewer{panics: true}, applied(aPolicy, "")},
-		"no policy":             {&reviewer{}, applied("[]", "")},
-		"another group":         {&reviewer{panics: true}, foreign},
-		"garbage stood before":  {&reviewer{}, applied(aPolicy, "[]")},
-		"an object without all": {&reviewer{}, applied("{}", "")},
+		"a failure of ours":     {&reviewer{panics: true}, applied(aPolicy, ""), "unread"},
+		"no policy":             {&reviewer{}, applied("[]", ""), "unread"},
+		"another group":         {&reviewer{panics: true}, foreign, "unread"},
+		"garbage stood before":  {&reviewer{}, applied(aPolicy, "[]"), "unread"},
+		"an object without all": {&reviewer{}, applied("{}", ""), "accepted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !row.reviewer.asked(t, row.request).Allowed {
 				t.Error("it is refused")
+			}
+			if got := row.reviewer.results; !slices.Equal(got, []string{row.result}) {
+				t.Errorf("counted %q", got)
 			}
 		})
 	}
@@ -134,9 +154,8 @@ func TestNothingIsRefusedThatCouldNotBeReviewed(t *testing.T) {
 
 func TestWhatIsNoReviewOfAPolicyGetsASentence(t *testing.T) {
 	recorder := httptest.NewRecorder()
-	(&Policies{&reviewer{}, slog.New(slog.NewTextHandler(io.Discard, nil))}).
-		ServeHTTP(recorder, httptest.NewRequest(
-			http.MethodGet, "/validate-policies", nil))
+	(&reviewer{}).handler().ServeHTTP(recorder, httptest.NewRequest(
+		http.MethodGet, "/validate-policies", nil))
 	if recorder.Code != http.StatusMethodNotAllowed ||
 		!strings.Contains(recorder.Body.String(), "by POST") {
 		t.Errorf("%d %s", recorder.Code, recorder.Body)
