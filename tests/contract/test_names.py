@@ -7,6 +7,7 @@ import pathlib
 import yaml
 
 from k8sapp_portieris.common import constants
+from k8sapp_portieris.common import placement
 
 ROOT = pathlib.Path(__file__).parents[2]
 MANIFESTS = ROOT / 'manifests'
@@ -40,6 +41,21 @@ def test_the_plugin_knows_the_values_and_crds_of_the_chart():
     for path, text in generate.MODULES.items():
         assert pathlib.Path(path).read_text() == text(), (
             'run python-k8sapp-portieris/generate_from_chart.py')
+
+
+def test_the_plugin_asks_for_the_kubernetes_of_the_metadata():
+    metadata = yaml.safe_load((
+        ROOT / 'stx-portieris-helm/files/metadata.yaml').read_text())
+    assert constants.KUBERNETES_MINIMUM == metadata[
+        'supported_k8s_version']['minimum']
+
+
+def test_the_plugin_knows_the_labels_of_the_servers():
+    helpers = (ROOT / 'stx-portieris-helm/helm-charts/portieris/templates'
+               / '_helpers.tpl').read_text()
+    for name, value in placement.LABELS.items():
+        assert '%s: %s\n' % (name, value.replace(
+            'portieris-portieris', '{{ .Release.Name }}')) in helpers
 
 
 def test_the_chart_is_known_by_the_name_of_its_release():

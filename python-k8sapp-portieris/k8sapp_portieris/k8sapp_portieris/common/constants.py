@@ -17,6 +17,9 @@ ARMADA_MANIFEST_PORTIERIS = 'portieris-manifest'
 ARMADA_CHART_GROUP_PORTIERIS = 'portieris'
 ARMADA_CHART_PORTIERIS = 'portieris-chart'
 
+# As in the application's metadata, which older releases do not hand on.
+KUBERNETES_MINIMUM = 'v1.18.1'
+
 # Says on whose CPUs the pods of a namespace run.
 COMPONENT_LABEL = 'app.starlingx.io/component'
 COMPONENT_PLATFORM = 'platform'

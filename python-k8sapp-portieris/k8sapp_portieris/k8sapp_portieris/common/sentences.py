@@ -7,28 +7,19 @@ before anything is changed. They know values only: nothing here reads the
 database or the cluster.
 """
 
-import base64
 import difflib
 import re
-import ssl
-import time
 
 import yaml
 
+from k8sapp_portieris.common import bundles
 from k8sapp_portieris.common import constants
 from k8sapp_portieris.common import override_keys
 from k8sapp_portieris.common import overrides
 from k8sapp_portieris.common import platform
 
-CERTIFICATE_BEGIN = u'-----BEGIN CERTIFICATE-----'
-CERTIFICATE = re.compile(
-    CERTIFICATE_BEGIN + u'[^-]*-----END CERTIFICATE-----')
-PRIVATE_KEY = u'PRIVATE KEY-----'
-
 # The newest name first; the older ones still work.
 CA_KEYS = ('trustedCA', 'TrustedCACert', 'caCert')
-
-TEXT_TYPES = (str, type(u''))
 
 # As in the chart's schema.
 MOST_REPLICAS = 100
@@ -43,6 +34,7 @@ def about(user_overrides):
             + about_trust_servers(values.get('trustServers'))
             + about_namespaces(values.get('exemptNamespaces'))
             + about_replicas(values.get('replicaCount'))
+            + about_budget(values.get('podDisruptionBudget'))
             + about_certificates(values, CA_KEYS))
 
 
@@ -143,7 +135,7 @@ def about_trust_servers(servers):
 
 
 def _is_https(url):
-    return (isinstance(url, TEXT_TYPES)
+    return (isinstance(url, bundles.TEXT_TYPES)
             and url.lower().startswith('https://')
             and len(url) > len('https://'))
 
@@ -168,15 +160,27 @@ def about_namespaces(exempt):
 
 def about_replicas(count):
     """Say that a number of servers is none there can be."""
-    try:
-        fits = count is None or (1 <= int(count) <= MOST_REPLICAS
-                                 and not isinstance(count, bool))
-    except (TypeError, ValueError):
-        fits = False
-    return [] if fits else [
+    return [] if _is_number(count) else [
         'replicaCount is "%s", but has to be a number from 1 to %d; without '
         'it there is one server for each controller.' % (
             _shown(count), MOST_REPLICAS)]
+
+
+def about_budget(budget):
+    """Say that no server could be moved to another host."""
+    count = budget.get('maxUnavailable') if isinstance(budget, dict) else None
+    return [] if _is_number(count) else [
+        'podDisruptionBudget.maxUnavailable is "%s", but has to be a number '
+        'from 1 on: with less the drain of a host would never end.' % (
+            _shown(count))]
+
+
+def _is_number(count):
+    try:
+        return count is None or (1 <= int(count) <= MOST_REPLICAS
+                                 and not isinstance(count, bool))
+    except (TypeError, ValueError):
+        return False
 
 
 def about_default(values, names):
@@ -208,70 +212,31 @@ def about_certificates(values, keys):
     """Say which certificate bundle cannot be used."""
     return ['%s %s.' % (key, problem)
             for key in keys
-            for problem in [_certificate_problem(values.get(key))]
+            for problem in [bundles.problem(values.get(key))]
             if problem]
 
 
-def _certificate_problem(bundle):
-    if bundle is None or bundle == '':
-        return None
-    how = ('give the text of certificates in PEM, plain or in base64, in a '
-           'file for --values')
-    if not isinstance(bundle, TEXT_TYPES):
-        return 'is no text; ' + how
-    pem = bundle if '-----' in bundle else _from_base64(bundle)
-    if pem is None or CERTIFICATE_BEGIN not in pem:
-        return 'is no PEM certificate; ' + how
-    if PRIVATE_KEY in pem:
-        return ('holds a private key, which has no business there; '
-                'give the certificates alone, and replace that key')
-    certificates = CERTIFICATE.findall(pem)
-    if len(certificates) != pem.count(CERTIFICATE_BEGIN):
-        return 'holds a certificate that is cut short; ' + how
-    try:
-        # Comments between the certificates may be in any language.
-        found = [_authority(each) for each in certificates]
-    except (ssl.SSLError, ValueError):
-        return 'holds a certificate that cannot be read; ' + how
-    return _authority_problem(found, time.time())
+def about_issuers(user_overrides):
+    """Remark on authorities that are in use without the ones above them."""
+    values = overrides.read(user_overrides)
+    return ['%s holds the authority "%s" without "%s", which issued it: '
+            'servers are trusted that the former vouches for, and no others '
+            'of the latter.' % ((key,) + tuple(map(_shown, pair)))
+            for key in CA_KEYS
+            for pair in bundles.missing_issuers(values.get(key))]
 
 
-def _authority(pem):
-    """Return what OpenSSL says of a certificate, None if it is no CA's."""
-    # On Python 2 a str would be taken for DER.
-    context = ssl.create_default_context(cadata=u'%s' % pem)
-    authorities = context.get_ca_certs()
-    return authorities[0] if authorities else None
+def about_kubernetes(running):
+    """Say that the cluster is older than the chart can be."""
+    if _version(running) >= _version(constants.KUBERNETES_MINIMUM):
+        return []
+    return ['It needs Kubernetes %s or later, and this cluster runs %s. '
+            'Upgrade Kubernetes first.' % (constants.KUBERNETES_MINIMUM,
+                                           running)]
 
 
-def _authority_problem(authorities, now):
-    """Say why the bundle verifies nothing, or never will.
-
-    A certificate out of date among others in date does no harm: bundles of
-    public authorities have some.
-    """
-    for place, authority in enumerate(authorities, 1):
-        if authority is None:
-            return ('holds a certificate, number %d, that is no authority\'s '
-                    '(it has no CA flag); give the certificate of the CA '
-                    'that signed it' % place)
-    dates = [(ssl.cert_time_to_seconds(each['notBefore']),
-              ssl.cert_time_to_seconds(each['notAfter']), each)
-             for each in authorities]
-    if any(begin <= now <= end for begin, end, _ in dates):
-        return None
-    _, end, newest = max(dates, key=lambda each: each[1])
-    return 'holds no certificate in date: %s; give the one in use today' % (
-        'the newest ended on ' + newest['notAfter'] if end < now
-        else 'the newest begins on ' + newest['notBefore'])
-
-
-def _from_base64(text):
-    try:
-        return base64.b64decode(
-            ''.join(text.split()).encode('ascii')).decode('utf-8')
-    except (TypeError, ValueError):
-        return None
+def _version(text):
+    return [int(part) for part in re.findall(r'\d+', text)[:3]]
 
 
 def _shown(value):

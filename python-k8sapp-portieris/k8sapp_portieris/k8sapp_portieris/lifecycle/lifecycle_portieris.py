@@ -19,7 +19,9 @@ from sysinv.helm import lifecycle_utils
 from k8sapp_portieris.common import constants as app_constants
 from k8sapp_portieris.common import definitions
 from k8sapp_portieris.common import overrides
+from k8sapp_portieris.common import placement
 from k8sapp_portieris.common import sentences
+from k8sapp_portieris.helm import portieris as helm
 from k8sapp_portieris.lifecycle import cluster as clusters
 from k8sapp_portieris.lifecycle import issuance
 from k8sapp_portieris.lifecycle import namespaces
@@ -55,12 +57,14 @@ BACKUPS = (constants.APP_BACKUP, constants.APP_ETCD_BACKUP,
 # An update calls no operation hook, and on success no resource/post. One that
 # fails before the request calls nothing more up to 8.0, so nothing that has
 # to be undone is done before the request.
+CHECKS = ('_check_cert_manager', '_check_overrides', '_check_cluster')
 BEFORE_BASE = {
-    (CHECK, PRE, APPLY): ('_check',),
-    (CHECK, PRE, UPDATE): ('_check',),
-    # Updates before 6.0 come to no check of the new application.
-    (RESOURCE, PRE, APPLY): ('_check_overrides', '_drop_marker',
-                             '_wait_for_namespace'),
+    (CHECK, PRE, APPLY): CHECKS,
+    (CHECK, PRE, UPDATE): CHECKS,
+    # At the checks of an update the new application has no user overrides
+    # yet, and before 6.0 there is none.
+    (RESOURCE, PRE, APPLY): CHECKS + ('_drop_marker',
+                                      '_wait_for_namespace'),
 }
 AFTER_BASE = {
     (RESOURCE, PRE, APPLY): ('_label_namespaces', '_check_issuance',
@@ -100,6 +104,8 @@ OLD_ROW = (app_constants.HELM_CHART_PORTIERIS_CERTS,
 # Where there are status hooks, from 10.0 on, there is the exception too.
 NOT_READY = getattr(exception, 'LifecycleStatusCheckNotReady',
                     exception.LifecycleSemanticCheckException)
+
+NODES = '/api/v1/nodes'
 
 # cert-manager writes the CA within a second or two.
 _CA_SECONDS = 30
@@ -147,16 +153,8 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
 
     # Checks: what could not work is refused before anything is changed.
 
-    def _check(self, app_op, app, hook_info):
-        self._check_cert_manager(app_op, app)
-        self._check_overrides(app_op, app, hook_info)
-        reason = self._denies_everything(app_op, app, hook_info)
-        if reason:
-            raise exception.LifecycleSemanticCheckException(
-                '%s %s' % (reason, _how_to_mend(ROW)))
-
     @staticmethod
-    def _check_cert_manager(app_op, app):
+    def _check_cert_manager(app_op, app, hook_info):
         # From 11.0 on the platform sees to it by the metadata.
         name = constants.HELM_APP_CERT_MANAGER
         try:
@@ -174,21 +172,51 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
     def _check_overrides(self, app_op, app, hook_info):
         for row, about in ((ROW, sentences.about),
                            (OLD_ROW, sentences.about_old_chart)):
-            found = about(_user_overrides(app_op, app, row))
+            text = _user_overrides(app_op, app, row)
+            found = about(text)
             if found:
                 raise exception.LifecycleSemanticCheckException(
                     'The user overrides of %s cannot be applied. %s %s' % (
                         row[0], ' '.join(found), _how_to_mend(row)))
+            for remark in sentences.about_issuers(text):
+                LOG.warning('%s: %s' % (app.name, remark))
+
+    def _check_cluster(self, app_op, app, hook_info):
+        """Refuse what does not suit the cluster as it is."""
+        for found, how in (
+                (self._about_kubernetes(app_op, app, hook_info), ''),
+                (self._about_placement(app_op, app, hook_info),
+                 _how_to_mend(ROW)),
+                (self._about_default(app_op, app, hook_info),
+                 _how_to_mend(ROW))):
+            if found:
+                raise exception.LifecycleSemanticCheckException(
+                    ' '.join([app.name + ' cannot be applied.'] + found
+                             + [how]).strip())
 
     @forgiving
-    def _denies_everything(self, app_op, app, hook_info):
+    def _about_kubernetes(self, app_op, app, hook_info):
+        # Not every release has an eye on the minimum each time.
+        version = _cluster(app_op).get('/version')
+        return version and sentences.about_kubernetes(version['gitVersion'])
+
+    @forgiving
+    def _about_placement(self, app_op, app, hook_info):
+        values = overrides.read(_user_overrides(app_op, app))
+        replicas = values.get('replicaCount') or helm.PortierisHelm(
+            app_op._helm).get_overrides(ROW[1])['replicaCount']
+        return placement.about(values, int(replicas),
+                               _cluster(app_op).items(NODES))
+
+    @forgiving
+    def _about_default(self, app_op, app, hook_info):
         values = overrides.read(_user_overrides(app_op, app))
         if not sentences.about_default(values, ()):
             return None
         names = [entry.get('name') for policy in policies.written_by_users(
             _cluster(app_op))
             for entry in policy['spec'].get('repositories') or []]
-        return ' '.join(sentences.about_default(values, names))
+        return sentences.about_default(values, names)
 
     def _check_issuance(self, app_op, app, hook_info):
         problem = self._issuance_problem(app_op, app, hook_info)

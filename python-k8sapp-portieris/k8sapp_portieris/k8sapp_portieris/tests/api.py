@@ -71,8 +71,9 @@ class Api(object):
 
     @staticmethod
     def _is_list(path):
-        return '?' in path or (path.startswith((POLICIES, OLD_POLICIES))
-                               and path.endswith('imagepolicies'))
+        return '?' in path or path + '/' == NODES or (
+            path.startswith((POLICIES, OLD_POLICIES))
+            and path.endswith('imagepolicies'))
 
     def _post(self, path, body, content):
         own = '%s/%s' % (path, body['metadata']['name'])
@@ -109,6 +110,8 @@ def _merge(target, change, by_name):
             target[key] = copy.deepcopy(value)
 
 
+VERSION = '/version'
+NODES = '/api/v1/nodes/'
 CERT_MANAGER = '/apis/cert-manager.io'
 DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/'
 WEBHOOK = ('/apis/admissionregistration.k8s.io/v1/'
@@ -129,6 +132,10 @@ def platform(issues=True, version='v1'):
         'groupVersion': 'cert-manager.io/' + version})
     for name in ('kube-system', 'cert-manager', 'portieris'):
         api.add(NAMESPACES + name)
+    api.objects[VERSION] = {'gitVersion': 'v1.18.1'}
+    for name in ('controller-0', 'controller-1'):
+        api.add(NODES + name, metadata={'labels': {
+            'kubernetes.io/hostname': name}})
 
     def controllers(method, path):
         if method == 'POST' and path.endswith('/certificates') and issues:

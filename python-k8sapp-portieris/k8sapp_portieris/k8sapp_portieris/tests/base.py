@@ -179,6 +179,9 @@ class Kube(object):
 
 class Helm(object):
 
+    def __init__(self, dbapi):
+        self.dbapi = dbapi
+
     def get_helm_application_namespaces(self, app_name):
         operator = plugin('helm.portieris').PortierisHelm(None)
         return {'portieris': operator.get_namespaces_by_app(app_name)}
@@ -191,7 +194,7 @@ class AppOperator(object):
     def __init__(self, dbapi=None):
         self._dbapi = dbapi or Db()
         self._kube = Kube()
-        self._helm = Helm()
+        self._helm = Helm(self._dbapi)
 
 
 class Conductor(object):

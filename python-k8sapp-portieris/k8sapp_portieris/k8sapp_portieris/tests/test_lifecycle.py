@@ -1,11 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lifecycle plugin on the sysinv of every release."""
 
+import yaml
+
 from k8sapp_portieris.tests import api
 from k8sapp_portieris.tests import base
 from k8sapp_portieris.tests.base import run
+from k8sapp_portieris.tests.test_bundles import ISSUING
 
 BAD = 'trustServer: []\n'
+APART = '''\
+affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [
+  {topologyKey: kubernetes.io/hostname,
+   labelSelector: {matchLabels: {app: portieris}}}]}}
+'''
+# Each way to apply comes to one of these before anything is changed; an
+# update up to 5.0 to the last alone.
+WAYS = (('manual', 'check', 'pre', 'apply'),
+        ('auto', 'check', 'pre', 'apply'),
+        ('manual', 'check', 'pre', 'update'),
+        ('auto', 'check', 'pre', 'update'),
+        ('manual', 'resource', 'pre', 'apply'))
 GOOD = ('trustServers:\n- registry: harbor.example.com\n'
         '  url: https://harbor.example.com:4443/\n')
 
@@ -13,19 +28,17 @@ GOOD = ('trustServers:\n- registry: harbor.example.com\n'
 @base.on_each_release()
 class Checks(object):
 
-    def refused(self, moment, **data):
+    def refused(self, moment, app_op=None, **data):
         exception = base.sysinv('common.exception')
-        app_op = base.AppOperator(base.Db(**data))
+        app_op = app_op or base.AppOperator(base.Db(**data))
         with self.assertRaises(
                 exception.LifecycleSemanticCheckException) as caught:
             run(app_op, *moment)
+        self.assertEqual([], app_op._kube.api.changes)
         return str(caught.exception)
 
     def test_bad_overrides_stop_each_way_to_apply(self):
-        for moment in (('manual', 'check', 'pre', 'apply'),
-                       ('auto', 'check', 'pre', 'apply'),
-                       ('manual', 'check', 'pre', 'update'),
-                       ('auto', 'check', 'pre', 'update')):
+        for moment in WAYS:
             sentence = self.refused(moment, user_overrides=BAD)
             self.assertIn('"trustServers"', sentence)
             self.assertIn('system helm-override-update portieris portieris '
@@ -38,17 +51,45 @@ class Checks(object):
         self.assertIn('system helm-override-show portieris portieris-certs '
                       'portieris', sentence)
 
-    def test_an_apply_that_came_without_a_check_is_checked(self):
-        # An update up to 5.0, for example.
-        sentence = self.refused(('manual', 'resource', 'pre', 'apply'),
-                                user_overrides=BAD)
-        self.assertIn('"trustServers"', sentence)
+    def test_denying_the_platforms_own_images_stops_each_way(self):
+        for moment in WAYS:
+            sentence = self.refused(moment,
+                                    user_overrides='defaultPolicy: deny')
+            self.assertIn('"registry.local:9001/*"', sentence)
+            self.assertIn('system helm-override-update', sentence)
 
-    def test_denying_the_platforms_own_images_is_refused(self):
-        sentence = self.refused(('manual', 'check', 'pre', 'apply'),
-                                user_overrides='defaultPolicy: deny')
-        self.assertIn('"registry.local:9001/*"', sentence)
-        self.assertIn('system helm-override-update', sentence)
+    def test_an_authority_without_its_issuer_stops_nothing(self):
+        app_op = base.AppOperator(base.Db(user_overrides=yaml.safe_dump(
+            {'trustedCA': ISSUING}), old_overrides='trustedCA: x'))
+        told = []
+        self.change('lifecycle.lifecycle_portieris', 'LOG',
+                    base.Row(warning=told.append))
+        run(app_op, *WAYS[0])
+        self.assertEqual(1, len(told))
+        self.assertIn('without "Test Root"', told[0])
+
+    def test_an_old_kubernetes_stops_each_way(self):
+        app_op = base.AppOperator()
+        app_op._kube.api.objects[api.VERSION]['gitVersion'] = 'v1.17.3'
+        for moment in WAYS:
+            self.assertEqual(
+                'portieris cannot be applied. It needs Kubernetes v1.18.1 or '
+                'later, and this cluster runs v1.17.3. Upgrade Kubernetes '
+                'first.', self.refused(moment, app_op))
+
+    def test_servers_without_room_stop_each_way(self):
+        for moment in WAYS:
+            sentence = self.refused(moment, user_overrides=APART
+                                    + 'replicaCount: 2\n')
+            self.assertIn('set replicaCount to 1', sentence)
+            self.assertIn('system helm-override-update', sentence)
+
+    def test_the_number_of_servers_is_the_platforms_without_a_users(self):
+        run(base.AppOperator(base.Db(
+            user_overrides=APART, hosts=[base.controller()])),
+            'manual', 'check', 'pre', 'apply')
+        self.refused(WAYS[0], user_overrides=APART,
+                     hosts=[base.controller(), base.controller()])
 
     def test_a_policy_in_the_cluster_for_the_platform_is_enough(self):
         app_op = base.AppOperator(base.Db(
@@ -70,7 +111,7 @@ class Checks(object):
 
     def test_a_cluster_that_cannot_be_asked_stops_no_apply(self):
         app_op = base.AppOperator(base.Db(
-            user_overrides='defaultPolicy: deny'))
+            user_overrides=APART + 'defaultPolicy: deny\nreplicaCount: 9'))
         app_op._kube.api.broken.add('GET')
         run(app_op, 'manual', 'check', 'pre', 'apply')
 

@@ -252,6 +252,39 @@ class Replicas(unittest.TestCase):
             self.assertIn('has to be a number from 1 to 100', sentence)
 
 
+class Budget(unittest.TestCase):
+
+    def test_one_that_lets_a_server_go_passes(self):
+        for budget in ({'maxUnavailable': 1}, {'maxUnavailable': '2'},
+                       {'enabled': False}, None):
+            self.assertEqual([], about(podDisruptionBudget=budget))
+
+    def test_one_that_lets_none_go_is_told(self):
+        for count in (0, '0', '0%', -1):
+            sentence, = about(podDisruptionBudget={'maxUnavailable': count})
+            self.assertIn('the drain of a host would never end', sentence)
+
+    def test_a_number_that_has_to_stay_is_unknown(self):
+        # With as many as there are replicas it would stop every drain.
+        sentence, = about(replicaCount=1,
+                          podDisruptionBudget={'minAvailable': 1})
+        self.assertIn('"podDisruptionBudget.minAvailable" is unknown',
+                      sentence)
+
+
+class Kubernetes(unittest.TestCase):
+
+    def test_the_minimum_and_anything_newer_passes(self):
+        for version in ('v1.18.1', 'v1.18.10', 'v1.36.0', '1.19.13+vendor',
+                        'v1.21.8-rc.1', 'v2.0'):
+            self.assertEqual([], sentences.about_kubernetes(version))
+
+    def test_anything_older_is_told(self):
+        for version in ('v1.18.0', 'v1.9.11', 'v0.19'):
+            sentence, = sentences.about_kubernetes(version)
+            self.assertIn('runs %s.' % version, sentence)
+
+
 class DefaultPolicy(unittest.TestCase):
 
     def told(self, names=(), **values):
