@@ -104,7 +104,7 @@ def test_another_folder_umask_and_zone_give_the_same_bytes(
                                      tmp_path / 'another place'))
 
     again = build_packages(kind, other, tmp_path / 'again', umask=0o077,
-                           TZ='Asia/Tokyo')
+                           TZ='Asia/Tokyo', LC_ALL='C')
 
     names = sorted(path.name for path in built.folder.iterdir())
     assert sorted(one.name for one in again.folder.iterdir()) == names
