@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/certtest"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
 )
 
@@ -240,7 +241,7 @@ func TestACertificateThatCannotBeUsedGetsASentence(t *testing.T) {
 func TestAKubeconfigThatCannotBeUsedGetsASentence(t *testing.T) {
 	t.Setenv("KUBECONFIG", "/nonexistent/kubeconfig")
 	directory := t.TempDir()
-	chain, key := pair(t, "first")
+	chain, key := certtest.Pair(t, "first")
 	put(t, directory, "tls.crt", chain)
 	put(t, directory, "tls.key", key)
 	err := serveUntil(t.Context(), settings{certificateDir: directory},

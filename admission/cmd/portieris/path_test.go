@@ -5,19 +5,11 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -29,6 +21,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/certtest"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/kubetest"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/notarytest"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/observe"
@@ -73,33 +66,6 @@ func (l *logged) address(name string) string {
 	return ""
 }
 
-// pair makes a certificate of the server under a name, with its key.
-func pair(t *testing.T, name string) (chain, key []byte) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: name},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template,
-		private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}),
-		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})
-}
-
 func put(t testing.TB, directory, name string, content []byte) {
 	t.Helper()
 	path := filepath.Join(directory, name)
@@ -127,7 +93,7 @@ func build(t *testing.T) *site {
 	s.notary = notarytest.Start(t, notarytest.NewAuthority(t))
 	s.kube.Create(t, "apiVersion: v1\nkind: Namespace\n"+
 		"metadata: {name: team}\n---\n"+pullSecret(notarytest.Password))
-	chain, key := pair(t, "first")
+	chain, key := certtest.Pair(t, "first")
 	put(t, s.directory, "tls.crt", chain)
 	put(t, s.directory, "tls.key", key)
 	put(t, s.directory, "ca.pem", s.notary.PEM)
@@ -400,7 +366,7 @@ spec:
 			s.becomes(t, pod("team", gun+":v1"), byDigest)
 		})
 	t.Run("a renewed certificate is served", func(t *testing.T) {
-		chain, key := pair(t, "second")
+		chain, key := certtest.Pair(t, "second")
 		put(t, s.directory, "tls.crt", chain)
 		put(t, s.directory, "tls.key", key)
 		kubetest.Eventually(t, "the new certificate is served", func() bool {

@@ -4,48 +4,16 @@ package serve
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"sync/atomic"
 	"testing"
 	"time"
-)
 
-// pair makes a certificate for 127.0.0.1 under a name, with its key.
-func pair(t *testing.T, name string) (chain, key []byte) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: name},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template,
-		private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}),
-		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})
-}
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/certtest"
+)
 
 // running is a server that runs until its test ends.
 type running struct {
@@ -70,7 +38,7 @@ func run(t *testing.T, change func(*Server)) *running {
 		Ready:       func() bool { return true },
 		Log:         quiet(),
 	}}
-	if err := r.Certificate.Use(pair(t, "first")); err != nil {
+	if err := r.Certificate.Use(certtest.Pair(t, "first")); err != nil {
 		t.Fatal(err)
 	}
 	if change != nil {
@@ -195,7 +163,7 @@ func TestARenewedCertificateIsServedWithoutAFailedCall(t *testing.T) {
 			answer.Body.Close()
 		}
 	}()
-	if err := r.Certificate.Use(pair(t, "second")); err != nil {
+	if err := r.Certificate.Use(certtest.Pair(t, "second")); err != nil {
 		t.Fatal(err)
 	}
 	r.client.CloseIdleConnections()
@@ -222,8 +190,8 @@ func fresh(t *testing.T, r *running) (int, string, string) {
 
 func TestACertificateThatCannotBeUsedLeavesTheOldOne(t *testing.T) {
 	r := run(t, nil)
-	chain, _ := pair(t, "second")
-	_, key := pair(t, "third")
+	chain, _ := certtest.Pair(t, "second")
+	_, key := certtest.Pair(t, "third")
 	if err := r.Certificate.Use(chain, key); err == nil {
 		t.Error("a certificate with the key of another is accepted")
 	}

@@ -4,20 +4,15 @@ package tool
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/certtest"
 )
 
 const (
@@ -56,32 +51,14 @@ func (p *patient) TryPod(_ context.Context, pod *corev1.Pod) error {
 	return p.admitted
 }
 
-// certified is a certificate that signs itself.
-func certified(t *testing.T, name string) (tls.Certificate, []byte) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour),
-		NotAfter:  time.Now().Add(time.Hour), DNSNames: []string{name},
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template,
-		key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key},
-		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})
-}
-
 // healthy is an examination that finds nothing.
 func healthy(t *testing.T, name string) (Examination, *patient) {
 	t.Helper()
-	pair, chain := certified(t, name)
+	chain, key := certtest.Pair(t, name)
+	pair, err := tls.X509KeyPair(chain, key)
+	if err != nil {
+		t.Fatal(err)
+	}
 	listener, err := tls.Listen("tcp", "127.0.0.1:0",
 		&tls.Config{Certificates: []tls.Certificate{pair}})
 	if err != nil {
@@ -132,7 +109,7 @@ func TestPoliciesThatDenyTheTrialAreNoFailure(t *testing.T) {
 }
 
 func TestWhatIsWrongGetsASentence(t *testing.T) {
-	_, other := certified(t, "portieris.portieris.svc")
+	other, _ := certtest.Pair(t, "portieris.portieris.svc")
 	for name, row := range map[string]struct {
 		serves string
 		hurt   func(*Examination, *patient)
@@ -211,7 +188,7 @@ func TestWhatIsWrongGetsASentence(t *testing.T) {
 func TestARenewedCertificateIsWaitedFor(t *testing.T) {
 	e, p := healthy(t, "portieris.portieris.svc")
 	served := p.stored
-	_, p.stored = certified(t, "portieris.portieris.svc")
+	p.stored, _ = certtest.Pair(t, "portieris.portieris.svc")
 	e.Patient = &late{patient: p, then: served}
 	e.Wait = time.Minute
 	if text, err := examined(e); err != nil {
