@@ -90,13 +90,18 @@ class Cluster:
                                        context=unverified).close()
                 return
             except (urllib.error.URLError, OSError) as refused:
-                for program, log in self.programs:
-                    if program.poll() is not None:
-                        raise AssertionError(
-                            '%s ended: %s' % (log.stem, tail(log)))
                 if time.monotonic() > deadline:
                     raise AssertionError('%s: %s' % (url, refused))
-            time.sleep(0.1)
+            self.keep_running(0.1)
+
+    def keep_running(self, seconds):
+        """Let the programs run; one that ends is told of at once."""
+        for program, log in self.programs:
+            try:
+                program.wait(seconds)
+            except subprocess.TimeoutExpired:
+                continue
+            raise AssertionError('%s ended: %s' % (log.stem, tail(log)))
 
     def down(self):
         for program, _ in reversed(self.programs):

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
+import threading
 
 import pytest
 
@@ -30,14 +30,19 @@ def pytest_collection_modifyitems(items):
 
 def eventually(what, holds, deadline=DEADLINE):
     """Wait until ``holds()`` is true and return what it returned."""
-    end = time.monotonic() + deadline
-    while True:
-        value = holds()
-        if value:
-            return value
-        assert time.monotonic() < end, 'not within %d s: %s' % (
-            deadline, what)
-        time.sleep(0.1)
+    over = threading.Event()
+    alarm = threading.Timer(deadline, over.set)
+    alarm.daemon = True
+    alarm.start()
+    try:
+        while True:
+            value = holds()
+            if value:
+                return value
+            assert not over.wait(0.1), 'not within %d s: %s' % (
+                deadline, what)
+    finally:
+        alarm.cancel()
 
 
 class Lab:

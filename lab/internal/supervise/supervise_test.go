@@ -16,12 +16,15 @@ const deadline = time.Minute
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	end := time.Now().Add(deadline)
+	end := time.After(deadline)
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
 	for !holds() {
-		if time.Now().After(end) {
+		select {
+		case <-end:
 			t.Fatalf("not within %s: %s", deadline, what)
+		case <-again.C:
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 
