@@ -36,9 +36,16 @@ DEFINITIONS = '''\
 
 import json
 
+# The kinds differ in name and scope alone.
+VERSIONS = json.loads(r\'\'\'
+%s
+\'\'\')
+
 DEFINITIONS = json.loads(r\'\'\'
 %s
 \'\'\')
+for _each in DEFINITIONS:
+    _each['spec']['versions'] = VERSIONS
 '''
 
 
@@ -82,8 +89,14 @@ def definitions():
     for path in sorted(glob.glob(os.path.join(CHART, 'crds', '*.yaml'))):
         with open(path, encoding='utf-8') as crd:
             found += yaml.safe_load_all(crd)
-    return DEFINITIONS % json.dumps(without_texts(found), indent=1,
-                                    sort_keys=True)
+    found = without_texts(found)
+    versions = [each['spec'].pop('versions') for each in found]
+    if versions.count(versions[0]) != len(versions):
+        raise ValueError('the kinds of policies differ in more than name and '
+                         'scope: the plugin has to hold each of them')
+    return DEFINITIONS % tuple(
+        json.dumps(each, indent=1, sort_keys=True)
+        for each in (versions[0], found))
 
 
 MODULES = {

@@ -7,6 +7,7 @@ import pathlib
 import yaml
 
 from k8sapp_portieris.common import constants
+from k8sapp_portieris.common import definitions
 from k8sapp_portieris.common import placement
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -41,6 +42,13 @@ def test_the_plugin_knows_the_values_and_crds_of_the_chart():
     for path, text in generate.MODULES.items():
         assert pathlib.Path(path).read_text() == text(), (
             'run python-k8sapp-portieris/generate_from_chart.py')
+
+
+def test_the_plugin_s_definitions_are_those_of_the_chart():
+    import generate_from_chart as generate
+    charts = [yaml.safe_load(path.read_text()) for path in sorted(
+        (ROOT / 'stx-portieris-helm/helm-charts/portieris/crds').iterdir())]
+    assert definitions.DEFINITIONS == generate.without_texts(charts)
 
 
 def test_the_plugin_asks_for_the_kubernetes_of_the_metadata():
