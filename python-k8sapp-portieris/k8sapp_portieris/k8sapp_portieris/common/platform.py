@@ -9,6 +9,9 @@ LOCAL_REGISTRY = 'registry.local'
 # On an all-in-one system the servers share few cores with the platform: a
 # late answer there does not mean that a server is dead.
 ALL_IN_ONE_PROBES = {'timeoutSeconds': 10, 'failureThreshold': 6}
+# What is kept free for a server is taken from the applications there. It may
+# use more, and idles below this.
+ALL_IN_ONE_REQUESTS = {'cpu': '20m', 'memory': '48Mi'}
 
 _IPV6_IN_BRACKETS = re.compile(r'^\[([^\]]*)\]$')
 
@@ -33,6 +36,7 @@ def chart_values(replicas, http_proxy=None, https_proxy=None, no_proxy=None,
         values['proxy'] = proxy
     if all_in_one:
         values['probes'] = dict(ALL_IN_ONE_PROBES)
+        values['resources'] = {'requests': dict(ALL_IN_ONE_REQUESTS)}
     if old_ca:
         values['caCert'] = old_ca
     return values

@@ -102,6 +102,13 @@ class Overrides(object):
                 'portieris')['probes'])
         self.assertNotIn('probes', helm().get_overrides('portieris'))
 
+    def test_less_is_kept_free_where_platform_and_work_share_cores(self):
+        self.assertEqual(
+            {'requests': {'cpu': '20m', 'memory': '48Mi'}},
+            helm(system_type='All-in-one').get_overrides(
+                'portieris')['resources'])
+        self.assertNotIn('resources', helm().get_overrides('portieris'))
+
     def test_the_ca_of_the_old_chart_is_carried_under_the_weakest_name(self):
         self.assertEqual('PEM', helm(
             old_overrides='caCert: PEM\n',
