@@ -2,6 +2,7 @@
 """What the platform reads: metadata, FluxCD and armada manifests."""
 
 import base64
+import importlib
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import yaml
 
 from .conftest import CHART
 from .conftest import ROOT
+from .conftest import SCENARIOS
 
 FLUXCD = ROOT / 'manifests' / 'fluxcd' / 'fluxcd-manifests'
 ARMADA = ROOT / 'manifests' / 'armada' / 'portieris-manifest.yaml'
@@ -200,3 +202,37 @@ def test_armada_waits_for_the_pods_the_chart_makes(armada, chart):
 
     assert armada['Chart']['data']['wait']['labels'].items() <= (
         labels.items())
+
+
+@pytest.fixture
+def parser(monkeypatch):
+    """The parts of the system command that look for images, as sysinv."""
+    monkeypatch.syspath_prepend(str(ROOT / 'lab' / 'sysinv'))
+    return (importlib.import_module('stx_system.images'),
+            importlib.import_module('stx_system.release'))
+
+
+def test_every_release_finds_the_image_and_nothing_else(parser, armada,
+                                                        version):
+    images, releases = parser
+    static = load(FLUXCD / 'portieris' / 'portieris-static-overrides.yaml')
+
+    for name in releases.KNOWN:
+        for values in (load(CHART / 'values.yaml'), static,
+                       armada['Chart']['data']['values']):
+            found = images.find(values, releases.Release(name))
+            assert images.references(found) == [
+                'docker.io/starlingx/portieris:' + version]
+            assert images.with_local_registry(found)['images'] == {
+                'tags': {'portieris': 'registry.local:9001/docker.io/'
+                         'starlingx/portieris:' + version}}
+
+
+def test_no_value_looks_like_an_image_to_master(parser, scenario):
+    images, releases = parser
+    values = load(SCENARIOS[scenario])
+
+    found = images.find(values, releases.Release('master'))
+
+    assert 'image' not in found.get('image', {})
+    assert set(found) <= {'image', 'images'}
