@@ -114,6 +114,16 @@ test-server: build/bin/cosign3 build/bin/notation ## The admission server and th
 	$(call say,signatures of the real cosign$(comma) notation$(comma) gpg and skopeo)
 	@cd admission/interop && go test ./...
 
+FUZZTIME ?= 10m
+
+.PHONY: fuzz
+fuzz: build/bin/cosign3 ## Look for inputs that break a reader of the server (FUZZTIME for each: 10m)
+	@cd admission && grep -rl '^func Fuzz' --include='*_test.go' . | while read -r file; do \
+	  for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' "$$file"); do \
+	    printf '\n=== %s\n' "$$name"; \
+	    (cd "$$(dirname "$$file")" && go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) .); \
+	  done; done
+
 .PHONY: test-interop
 test-interop: build/bin/cosign3 build/bin/cosign2 build/bin/notation ## Signatures of all tools, with cosign 2, which is built for this alone
 	@cd admission/interop && go test -count=1 ./...

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package attached_test
+
+import (
+	"testing"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/leaktest"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
