@@ -49,6 +49,38 @@ def test_webhook_without_pods_fails_closed_and_spares_the_platform(
     assert spared.status == 0, spared
 
 
+@pytest.fixture
+def tolerant(protected):
+    """The application, told to bridge an outage of the trust server."""
+    def says(staleness, freshness):
+        protected.override('--reuse-values',
+                           '--set', 'trustStaleness=' + staleness,
+                           '--set', 'trustFreshness=' + freshness)
+        protected.system('application-apply', 'portieris')
+        protected.outlives_old_servers()
+
+    says('1h', '0s')
+    yield protected
+    says('0s', '10s')
+
+
+def test_earlier_answers_bridge_an_outage_if_the_operator_says_so(
+        tolerant, signed, namespace):
+    never_asked = tolerant.image(signed=True)
+    before = tolerant.create(pod('before', namespace, signed))
+    tolerant.lab('service', 'pause', 'notary')
+    try:
+        during = tolerant.create(pod('during', namespace, signed))
+        refused = tolerant.create(pod('refused', namespace, never_asked))
+    finally:
+        tolerant.lab('service', 'resume', 'notary')
+    assert before.status == 0, before
+    assert during.status == 0, during
+    assert 'gave no answer' in during.text, during
+    assert refused.status == 1
+    assert 'TRUST-SERVER-TIMEOUT' in refused.text, refused
+
+
 def test_trust_server_that_is_down_is_a_denial_and_spares_the_platform(
         protected, signed, namespace):
     # Last of this file: the trust server keeps its data in memory.
