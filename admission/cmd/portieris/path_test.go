@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -66,10 +67,13 @@ func (l *logged) address(name string) string {
 	return ""
 }
 
+// put makes a file or exchanges it at one stroke, as the kubelet does: nobody
+// reads half of it.
 func put(t testing.TB, directory, name string, content []byte) {
 	t.Helper()
 	path := filepath.Join(directory, name)
-	if err := os.WriteFile(path, content, 0o600); err != nil {
+	if err := errors.Join(os.WriteFile(path+".new", content, 0o600),
+		os.Rename(path+".new", path)); err != nil {
 		t.Fatal(err)
 	}
 }
