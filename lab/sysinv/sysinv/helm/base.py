@@ -29,10 +29,13 @@ class BaseHelm(object):
         return self._operator.dbapi
 
     def _get_system(self):
-        return self.dbapi.isystem_get_one()
+        """Read the row once for each context: outside of one it fails."""
+        if '_system' not in self.context:
+            self.context['_system'] = self.dbapi.isystem_get_one()
+        return self.context['_system']
 
     def _system_mode(self):
-        return self._get_system().system_mode
+        return self.dbapi.isystem_get_one().system_mode
 
     def _get_service_parameter(self, service, section, name):
         try:

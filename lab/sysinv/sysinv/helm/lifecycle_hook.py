@@ -15,13 +15,13 @@ class LifecycleHookInfo(base.SysinvObject):
 
     def __init__(self):
         self.init(None, None, None, None)
-        self.extra = {}
 
     def init(self, mode, lifecycle_type, relative_timing, operation):
         self.mode = mode
         self.lifecycle_type = lifecycle_type
         self.relative_timing = relative_timing
         self.operation = operation
+        self.extra = {}
 
     def __getitem__(self, name):
         return getattr(self, name)

@@ -203,8 +203,10 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
     @forgiving
     def _about_placement(self, app_op, app, hook_info):
         values = overrides.read(_user_overrides(app_op, app))
+        # No more of the chart plugin: outside of an apply sysinv keeps no
+        # context for it.
         replicas = values.get('replicaCount') or helm.PortierisHelm(
-            app_op._helm).get_overrides(ROW[1])['replicaCount']
+            app_op._helm)._num_replicas_for_platform_app()
         return placement.about(values, int(replicas),
                                _cluster(app_op).items(NODES))
 
