@@ -120,13 +120,13 @@ class Platform:
         """Wait until no server that is on its way out can answer."""
         self.until('the servers of before are gone', lambda: not any(
             'deletionTimestamp' in pod['metadata']
-            for pod in self.servers()), timeout=120)
+            for pod in self.servers()))
 
-    def wait(self, what, condition, namespace, timeout=90):
+    def wait(self, what, condition, namespace, timeout=180):
         self.kubectl('wait', what, '-n', namespace, '--for=' + condition,
                      '--timeout=%ds' % timeout)
 
-    def until(self, what, condition, timeout=60):
+    def until(self, what, condition, timeout=180):
         """Poll ``condition`` until it is true; fail with ``what`` else."""
         end = time.monotonic() + timeout
         while not condition():

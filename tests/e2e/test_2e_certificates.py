@@ -73,7 +73,7 @@ def test_renewed_certificate_is_served_without_a_failed_call(
                           'portieris')
         protected.until('cert-manager has issued another certificate',
                         lambda: stored_certificate(protected)
-                        not in (None, before), timeout=120)
+                        not in (None, before))
         # The kubelet brings it within two minutes; a change of the pod
         # makes it look at once.
         protected.kubectl('annotate', 'pods', '-n', 'portieris', '-l',
@@ -97,7 +97,7 @@ def test_restarted_servers_serve_the_renewed_certificate_without_a_gap(
                           'portieris')
         protected.kubectl('rollout', 'status',
                           'deployment/portieris-portieris', '-n',
-                          'portieris', '--timeout=120s')
+                          'portieris', '--timeout=180s')
         protected.outlives_old_servers()
 
     _, failed, good = calls_during(protected, asked, restart)

@@ -12,7 +12,7 @@ def test_remove_and_delete_leave_nothing_but_the_policies(
     protected.system('application-delete', 'portieris', '--yes')
     protected.until(
         'the namespace is gone', lambda: 'NotFound' in protected.tries(
-            'kubectl', 'get', 'namespace', 'portieris').text, timeout=120)
+            'kubectl', 'get', 'namespace', 'portieris').text)
     left = protected.kubectl(
         'get', 'mutatingwebhookconfigurations,validatingwebhookconfigurations'
         ',clusterroles,clusterrolebindings', '-o', 'name')

@@ -31,7 +31,7 @@ def run_a_pod(lab):
     lab.apply(objects.pull_secret(lab, 'pull'),
               objects.pod('busy', image, secret='pull'))
     lab.kubectl('wait', '--for=condition=Ready', 'pod/busy',
-                '--timeout=60s')
+                '--timeout=180s')
 
 
 def kill_init(lab):

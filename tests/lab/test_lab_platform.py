@@ -45,7 +45,7 @@ def test_pod_runs_from_the_registry_with_its_pull_secret(lab):
     lab.apply(objects.pull_secret(lab, 'right'),
               objects.pod('hello', ref, secret='right'))
     lab.kubectl('wait', '--for=condition=Ready', 'pod/hello',
-                '--timeout=60s')
+                '--timeout=180s')
     assert lab.kubectl('logs', 'hello') == 'hello there\n'
     image_id = lab.kubectl('get', 'pod', 'hello', '-o', 'jsonpath='
                            '{.status.containerStatuses[0].imageID}')
@@ -60,7 +60,7 @@ def test_registry_gives_nothing_without_the_password(lab, secret):
     lab.apply(objects.pull_secret(lab, 'wrong', password='guess'),
               objects.pod(name, ref, secret=secret))
     eventually('the pull is refused', lambda: '401 Unauthorized' in
-               waiting_reason(lab, name), 60)
+               waiting_reason(lab, name))
 
 
 def test_platform_has_its_own_pull_secret(lab):
@@ -81,7 +81,7 @@ def test_cert_manager_issues_a_certificate(lab):
          'spec': {'secretName': 'leaf', 'dnsNames': ['x.default.svc'],
                   'issuerRef': {'name': 'self'}}})
     lab.kubectl('wait', '--for=condition=Ready', 'certificate/leaf',
-                '--timeout=60s')
+                '--timeout=180s')
     keys = lab.kubectl('get', 'secret', 'leaf', '-o', 'jsonpath={.data}')
     assert {'tls.crt', 'tls.key', 'ca.crt'} <= set(json.loads(keys))
 
@@ -135,7 +135,7 @@ def test_stopped_service_stays_away_until_it_is_started(lab):
     assert states['notary'] == 'stopped'
     lab.run('service', 'start', 'notary')
     eventually('the trust server answers again',
-               lambda: lab.fetch(health) == '200', 30)
+               lambda: lab.fetch(health) == '200')
 
 
 def test_paused_service_accepts_and_does_not_answer(lab):
@@ -200,7 +200,7 @@ def test_service_that_dies_is_started_again(lab):
     pid = lab.inside('pgrep', '-f', 'docker-registry serve').split()[0]
     lab.inside('kill', '-9', pid)
     registry = eventually(
-        'the registry runs again', lambda: restarted(lab, 'registry'), 30)
+        'the registry runs again', lambda: restarted(lab, 'registry'))
     assert 'killed' in registry['lastExit']
 
 
