@@ -115,13 +115,16 @@ test-server: build/bin/cosign3 build/bin/notation ## The admission server and th
 	@cd admission/interop && go test ./...
 
 FUZZTIME ?= 10m
+# Cryptography does not take the same way each time, and the fuzzer would spend
+# a minute on each input to find out why.
+FUZZ := -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
 
 .PHONY: fuzz
 fuzz: build/bin/cosign3 ## Look for inputs that break a reader of the server (FUZZTIME for each: 10m)
 	@cd admission && grep -rl '^func Fuzz' --include='*_test.go' . | while read -r file; do \
 	  for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' "$$file"); do \
 	    printf '\n=== %s\n' "$$name"; \
-	    (cd "$$(dirname "$$file")" && go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) .); \
+	    (cd "$$(dirname "$$file")" && go test -run '^$$' -fuzz "^$$name\$$" $(FUZZ) .); \
 	  done; done
 
 .PHONY: test-interop

@@ -44,8 +44,6 @@ func TestEnvelopeThatWasKeptIsStillAccepted(t *testing.T) {
 	}
 }
 
-// Run it with -fuzzminimizetime 10x: cryptography does not take the same way
-// each time, and the fuzzer would look for the reason instead of going on.
 func FuzzEnvelopeIsNeverAcceptedForAnotherImage(f *testing.F) {
 	trust, envelopes := kept(f)
 	for mediaType, envelope := range envelopes {
