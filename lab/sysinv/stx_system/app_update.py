@@ -10,6 +10,7 @@ import logging
 from stx_system.app_operator import reason_of
 from stx_system.errors import Aborted
 from stx_system.errors import Failed
+from stx_system import flux
 from stx_system.hooks import hook_info
 from stx_system.hooks import Hooks
 from stx_system import metadata
@@ -48,6 +49,7 @@ def perform(manager, old, content, tarfile):
         _go_back(app_op, old, hooks, reason_of(error), request=False)
     if not applied:
         _go_back(app_op, old, hooks, new.progress, request=True)
+    _uninstall_dropped(old, new)
     app_op._update_app_status(
         new, new_progress='Application update from version %s to version '
         '%s completed.' % (old.version, new.version))
@@ -83,6 +85,14 @@ def _maintain(app_op, old, new):
         except exception.HelmOverrideNotFound:
             LOG.info('%s in %s is not part of %s', row.name, row.namespace,
                      new.version)
+
+
+def _uninstall_dropped(old, new):
+    """Releases that Helm still has, and the new version has not."""
+    kept = [release.name for release in flux.build(new.sync_fluxcd_manifest)]
+    for release in flux.build(old.sync_fluxcd_manifest):
+        if release.name not in kept:
+            flux.uninstall(release)
 
 
 def _go_back(app_op, old, hooks, reason, request):

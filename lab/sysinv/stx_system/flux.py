@@ -28,15 +28,23 @@ Release = collections.namedtuple(
 
 
 def build(manifest):
-    """The HelmReleases that kustomize builds, each with its values."""
+    """The HelmReleases that kustomize builds, each with its values.
+
+    FluxCD installs them side by side. Here they come in the order of the
+    kustomization, and kustomize sorts them by name.
+    """
     documents = [each for each in yaml.safe_load_all(
         tools.run('kubectl', 'kustomize', manifest)) if each]
     secrets = {(each['metadata']['name'], each['metadata']['namespace']): each
                for each in documents if each['kind'] == 'Secret'}
     repos = {each['metadata']['name']: each['spec']['url']
              for each in documents if each['kind'] == 'HelmRepository'}
-    return [_release(each, secrets, repos) for each in documents
-            if each['kind'] == 'HelmRelease']
+    order = [manifests.read_one(os.path.join(
+        manifest, folder, 'helmrelease.yaml'))['metadata']['name']
+        for folder in manifests.chart_folders(manifest)]
+    return [_release(each, secrets, repos) for each in sorted(
+        (each for each in documents if each['kind'] == 'HelmRelease'),
+        key=lambda each: order.index(each['metadata']['name']))]
 
 
 def _release(document, secrets, repos):
