@@ -10,6 +10,8 @@ _Loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
 FAILURE_POLICIES = ('Fail', 'Ignore')
 MARKER = 'PostUpgradePolicy'
+# The marker of an older application when there was no policy to remember.
+UNSET = '~'
 
 
 def load(text):
@@ -42,23 +44,34 @@ def failure_policy(values):
     for wanted in (values.get(MARKER),
                    hooks.get('failurePolicy') if isinstance(hooks, dict)
                    else None):
+        if wanted == UNSET:
+            break
         if wanted in FAILURE_POLICIES:
             return wanted
     return FAILURE_POLICIES[0]
 
 
-def without_marker(text):
+def without_marker(text, live=None):
     """Return the text with the failure policy the marker remembers.
 
-    None means that the text needs no change.
+    None means that the text needs no change. A marker written after an
+    update that failed remembers what that update had relaxed; ``live``, the
+    policy in force, tells.
     """
     values = read(text)
-    if values.get(MARKER) not in FAILURE_POLICIES:
+    if values.get(MARKER) not in FAILURE_POLICIES + (UNSET,):
         return None
-    hooks = values.get('webHooks')
-    values['webHooks'] = dict(hooks if isinstance(hooks, dict) else {},
-                              failurePolicy=values.pop(MARKER))
-    return yaml.safe_dump(values, default_flow_style=False)
+    policy = values.pop(MARKER)
+    if (policy, live) == ('Ignore', 'Fail'):
+        policy = UNSET
+    hooks = values.pop('webHooks', None)
+    hooks = dict(hooks if isinstance(hooks, dict) else {})
+    hooks.pop('failurePolicy', None)
+    if policy != UNSET:
+        hooks['failurePolicy'] = policy
+    if hooks:
+        values['webHooks'] = hooks
+    return yaml.safe_dump(values, default_flow_style=False) if values else ''
 
 
 def exempt_namespaces(values, default):

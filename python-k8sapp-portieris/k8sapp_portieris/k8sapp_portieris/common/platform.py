@@ -17,7 +17,7 @@ _IPV6_IN_BRACKETS = re.compile(r'^\[([^\]]*)\]$')
 
 
 def chart_values(replicas, http_proxy=None, https_proxy=None, no_proxy=None,
-                 all_in_one=False, old_ca=None):
+                 all_in_one=False, old_ca=None, updating=False):
     """Return the system overrides of the chart portieris.
 
     Only plain values: sysinv dumps them as safe YAML. Never an image: sysinv
@@ -26,6 +26,9 @@ def chart_values(replicas, http_proxy=None, https_proxy=None, no_proxy=None,
     ``old_ca`` is the CA that was set for the chart portieris-certs. It gets
     the weakest of the three names, so whatever is set for the chart
     portieris wins.
+
+    ``updating`` relaxes the webhook in what Helm writes: it would set the
+    failure policy back in the middle of an update.
     """
     values = {'replicaCount': replicas}
     proxy = {key: str(value) for key, value in (
@@ -39,6 +42,8 @@ def chart_values(replicas, http_proxy=None, https_proxy=None, no_proxy=None,
         values['resources'] = {'requests': dict(ALL_IN_ONE_REQUESTS)}
     if old_ca:
         values['caCert'] = old_ca
+    if updating:
+        values['webHooks'] = {'failurePolicy': 'Ignore'}
     return values
 
 

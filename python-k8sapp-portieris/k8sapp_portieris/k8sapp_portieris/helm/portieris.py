@@ -38,7 +38,8 @@ class PortierisHelm(_Base):
                 no_proxy=self._docker_proxy(
                     constants.SERVICE_PARAM_NAME_DOCKER_NO_PROXY),
                 all_in_one=self._is_all_in_one(),
-                old_ca=self._old_ca()),
+                old_ca=self._old_ca(),
+                updating=self._is_updating()),
         }
         if not namespace:
             return overrides
@@ -72,6 +73,12 @@ class PortierisHelm(_Base):
 
     def _is_all_in_one(self):
         return self._get_system().system_type == app_constants.ALL_IN_ONE
+
+    def _is_updating(self):
+        """Tell whether this version is put in place of another one."""
+        return self.dbapi.kube_app_get(
+            app_constants.HELM_APP_PORTIERIS
+        ).status == constants.APP_UPDATE_IN_PROGRESS
 
     def _old_ca(self):
         """Return the CA that was set for the chart portieris-certs.

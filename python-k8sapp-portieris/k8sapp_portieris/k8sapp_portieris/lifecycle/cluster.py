@@ -47,6 +47,9 @@ class Cluster(object):
     def patch(self, path, change, kind=STRATEGIC):
         return self._call('PATCH', path, change, kind)
 
+    def replace(self, path, body):
+        return self._call('PUT', path, body)
+
     def delete(self, path):
         """Delete; it is no error if there is nothing."""
         self._unless(_NOT_FOUND, 'DELETE', path)

@@ -22,6 +22,7 @@ from k8sapp_portieris.common import overrides
 from k8sapp_portieris.common import placement
 from k8sapp_portieris.common import sentences
 from k8sapp_portieris.helm import portieris as helm
+from k8sapp_portieris.lifecycle import adoption
 from k8sapp_portieris.lifecycle import cluster as clusters
 from k8sapp_portieris.lifecycle import issuance
 from k8sapp_portieris.lifecycle import namespaces
@@ -69,8 +70,9 @@ BEFORE_BASE = {
 AFTER_BASE = {
     (RESOURCE, PRE, APPLY): ('_label_namespaces', '_check_issuance',
                              '_convert_policies'),
-    (ARMADA, PRE, APPLY): ('_define_policies', '_relax_for_update'),
-    (FLUXCD, PRE, APPLY): ('_relax_for_update',),
+    (ARMADA, PRE, APPLY): ('_define_policies', '_make_room',
+                           '_relax_for_update'),
+    (FLUXCD, PRE, APPLY): ('_take_over', '_relax_for_update'),
     (FLUXCD, STATUS, APPLY): ('_check_webhook',),
     # A removal is called "delete" by Armada up to 6.0.
     (ARMADA, PRE, DELETE): ('_export_policies', '_take_webhook_away'),
@@ -81,14 +83,18 @@ AFTER_BASE = {
 }
 # However an operation ends, one of these is called. A recovery's hooks have
 # the timing of the hook before them, or none.
-AFTER_BASE.update({moment: ('_restore',) for moment in (
-    (ARMADA, POST, APPLY), (FLUXCD, POST, APPLY), (MANIFEST, POST, APPLY),
-    (RESOURCE, POST, APPLY), (OPERATION, POST, APPLY))})
-AFTER_BASE[OPERATION, POST, ABORT] = ('_restore_after_abort',)
-AFTER_BASE.update({(RESOURCE, timing, operation): ('_restore',)
-                   for timing in (PRE, POST, None)
-                   for operation in (RECOVER, RECOVER_UPDATE)})
-AFTER_BASE[FLUXCD, POST, APPLY] = ('_restore', '_rebuild')
+AFTER_BASE.update({
+    (ARMADA, POST, APPLY): ('_give_back', '_restore'),
+    (FLUXCD, POST, APPLY): ('_give_back', '_restore', '_rebuild'),
+    (MANIFEST, POST, APPLY): ('_finish', '_restore'),
+    (RESOURCE, POST, APPLY): ('_give_back', '_restore'),
+    (OPERATION, POST, APPLY): ('_restore',),
+    (OPERATION, POST, ABORT): ('_restore_after_abort',),
+})
+AFTER_BASE.update({
+    (RESOURCE, timing, operation): ('_give_back', '_restore')
+    for timing in (PRE, POST, None)
+    for operation in (RECOVER, RECOVER_UPDATE)})
 AFTER_BASE.update({(OPERATION, PRE, operation): ('_take_webhook_away',)
                    for operation in BACKUPS})
 AFTER_BASE.update({(OPERATION, POST, operation): ('_restore',)
@@ -304,13 +310,46 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
     def _drop_marker(self, app_op, app, hook_info):
         """Undo what an older application wrote before an update."""
         row = _row(app_op, app, ROW)
-        text = overrides.without_marker(row.user_overrides) if row else None
+        text = overrides.without_marker(
+            row.user_overrides, webhook.policy(_cluster(app_op))
+        ) if row else None
         if text is not None:
             app_op._dbapi.helm_override_update(
                 app_id=row.app_id, name=ROW[0], namespace=ROW[1],
                 values={'user_overrides': text})
             LOG.info('%s: the user overrides have the failure policy of '
                      'before the update again' % app.name)
+
+    # From an older application to this one, or back.
+
+    @forgiving
+    def _take_over(self, app_op, app, hook_info):
+        _tell(app, 'taken over', adoption.take_over(_cluster(app_op)))
+
+    @forgiving
+    def _make_room(self, app_op, app, hook_info):
+        _tell(app, 'deleted', adoption.make_room(_cluster(app_op)))
+
+    @forgiving
+    def _give_back(self, app_op, app, hook_info):
+        """Before the older application is applied again."""
+        is_recovery = hook_info.operation in (RECOVER, RECOVER_UPDATE)
+        # On success no resource hook is called at the end.
+        failed = (hook_info.lifecycle_type == RESOURCE
+                  or not (hook_info.extra or {}).get('rc'))
+        if failed and (is_recovery or app.status in UPDATING):
+            _tell(app, 'given back', adoption.give_back(_cluster(app_op)))
+
+    @forgiving
+    def _finish(self, app_op, app, hook_info):
+        if not (hook_info.extra or {}).get('manifest_applied'):
+            return
+        cluster = _cluster(app_op)
+        for name in adoption.finish(cluster):
+            LOG.warning('%s: %s, made by the older application, was changed '
+                        'and stays in force' % (app.name, name))
+        webhook.settle_values(cluster, overrides.failure_policy(
+            overrides.read(_user_overrides(app_op, app))))
 
     # Namespaces.
 
@@ -386,6 +425,12 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
 def _cluster(app_op):
     return clusters.Cluster(
         app_op._kube._get_kubernetesclient_core().api_client)
+
+
+def _tell(app, done, paths):
+    if paths:
+        LOG.info('%s: of the older application: %s: %s' % (
+            app.name, done, ', '.join(paths)))
 
 
 def _row(app_op, app, row):

@@ -12,6 +12,8 @@ import zlib
 
 import yaml
 
+from k8sapp_portieris.common import overrides
+
 NAME = 'image-admission-config'
 CONFIGURATIONS = ('/apis/admissionregistration.k8s.io/v1/'
                   'mutatingwebhookconfigurations')
@@ -27,6 +29,10 @@ CONFIG_MAPS = '/api/v1/namespaces/kube-system/configmaps'
 SAVED_PATH = '%s/%s' % (CONFIG_MAPS, SAVED)
 _KEY = 'webhook.json'
 
+# The values of the platform and of the user, as FluxCD reads them.
+VALUES = '/api/v1/namespaces/portieris/secrets/portieris-system-overrides'
+_VALUES_KEY = 'portieris-system-overrides.yaml'
+
 # What Helm remembers of the releases it installed.
 RELEASE = 'portieris-portieris'
 RELEASES = ('/api/v1/namespaces/portieris/secrets?labelSelector='
@@ -37,8 +43,8 @@ _GZIP = 16 + zlib.MAX_WBITS
 RELAXED = 'portieris.starlingx.io/relaxed-for-update'
 
 # Of an object's metadata, what the API server writes.
-_SERVERS_OWN = ('creationTimestamp', 'generation', 'managedFields',
-                'resourceVersion', 'selfLink', 'uid')
+SERVERS_OWN = ('creationTimestamp', 'generation', 'managedFields',
+               'resourceVersion', 'selfLink', 'uid')
 
 
 def take_away(cluster):
@@ -47,7 +53,7 @@ def take_away(cluster):
     if found is None:
         # Not applied, or taken away already: then the copy stays.
         return False
-    for name in _SERVERS_OWN:
+    for name in SERVERS_OWN:
         found['metadata'].pop(name, None)
     cluster.apply(CONFIG_MAPS, {
         'apiVersion': 'v1', 'kind': 'ConfigMap',
@@ -120,6 +126,31 @@ def relax(cluster):
 def settle(cluster, policy):
     """Give the configuration the failure policy it has between updates."""
     return _set_policy(cluster, policy, None)
+
+
+def settle_values(cluster, policy):
+    """Give FluxCD the failure policy too: it could upgrade at any time.
+
+    During an update the values say "Ignore", or Helm would set the policy
+    back while there is no server yet.
+    """
+    found = cluster.get(VALUES)
+    text = base64.b64decode(((found or {}).get('data') or {}).get(
+        _VALUES_KEY, '')).decode('utf-8')
+    values = overrides.read(text)
+    if (values.get('webHooks') or {}).get('failurePolicy', policy) == policy:
+        return False
+    values['webHooks']['failurePolicy'] = policy
+    cluster.patch(VALUES, {'data': {_VALUES_KEY: base64.b64encode(
+        yaml.safe_dump(values, default_flow_style=False, encoding='utf-8')
+    ).decode('ascii')}})
+    return True
+
+
+def policy(cluster):
+    """Return the failure policy in force, None without a webhook."""
+    hooks = (cluster.get(PATH) or {}).get('webhooks') or []
+    return hooks[0].get('failurePolicy') if hooks else None
 
 
 def _set_policy(cluster, policy, mark):

@@ -62,12 +62,18 @@ class Api(object):
         return {'items': self.items(path)}
 
     def items(self, path):
-        path = path.partition('?')[0]
+        path, _, selector = path.partition('?labelSelector=')
+        wanted = [each.split('%3D') for each in selector.split(',') if each]
         group, _, plural = path.rpartition('/')
         return [self.objects[each] for each in sorted(self.objects)
-                if each.rpartition('/')[0] == path
-                or (each.startswith(group + '/namespaces/')
-                    and each.split('/')[-2] == plural)]
+                if (each.rpartition('/')[0] == path
+                    or (each.startswith(group + '/namespaces/')
+                        and each.split('/')[-2] == plural))
+                and all(self.labels(each).get(name) == value
+                        for name, value in wanted)]
+
+    def labels(self, path):
+        return self.objects[path].get('metadata', {}).get('labels') or {}
 
     @staticmethod
     def _is_list(path):
@@ -83,6 +89,15 @@ class Api(object):
         self.objects[own] = body
         return body
 
+    def _put(self, path, body, content):
+        if path not in self.objects:
+            raise Refused(404)
+        if body['metadata']['resourceVersion'] != self.objects[path][
+                'metadata'].get('resourceVersion'):
+            raise Refused(409, 'Conflict')
+        self.objects[path] = body
+        return body
+
     def _patch(self, path, body, content):
         if path not in self.objects:
             raise Refused(404)
@@ -90,6 +105,7 @@ class Api(object):
         return self.objects[path]
 
     def _delete(self, path, body, content):
+        path = path.partition('?')[0]
         if path not in self.objects:
             raise Refused(404)
         return self.objects.pop(path)
@@ -140,8 +156,8 @@ def platform(issues=True, version='v1'):
     def controllers(method, path):
         if method == 'POST' and path.endswith('/certificates') and issues:
             for each in api.items(path):
-                api.objects['/api/v1/namespaces/portieris/secrets/'
-                            + each['spec']['secretName']] = {}
+                api.objects.setdefault(
+                    SECRETS + each['spec']['secretName'], {})
                 _condition(each, 'Ready')
         if method == 'POST' and path + '/' == DEFINITIONS:
             for each in api.items(path):
@@ -156,14 +172,80 @@ def _condition(body, name):
 
 def install(api, policy='Fail', ca='Q0E='):
     """Add what a chart that is applied consists of, as to the webhook."""
-    api.add(SERVICE)
-    api.add(DEPLOYMENT, status={'availableReplicas': 1})
+    api.add(SERVICE, metadata=of_chart())
+    api.add(DEPLOYMENT, metadata=of_chart(), spec={
+        'selector': {'matchLabels': dict(SELECTOR)}},
+        status={'availableReplicas': 1})
     return api.add(
-        WEBHOOK, metadata={
-            'labels': {'app': 'portieris'}, 'uid': 'u',
-            'resourceVersion': '9', 'annotations': {
-                'cert-manager.io/inject-ca-from':
-                    'portieris/portieris-certs'}},
+        WEBHOOK, metadata=dict(of_chart(**{
+            'cert-manager.io/inject-ca-from': 'portieris/portieris-certs',
+        }), uid='u', resourceVersion='9'),
         webhooks=[{
             'name': 'trust.hooks.securityenforcement.admission.cloud.ibm.com',
             'clientConfig': {'caBundle': ca}, 'failurePolicy': policy}])
+
+
+PORTIERIS = NAMESPACES + 'portieris/'
+SECRETS = PORTIERIS + 'secrets/'
+ACCOUNT = PORTIERIS + 'serviceaccounts/portieris'
+ROLE = '/apis/rbac.authorization.k8s.io/v1/clusterroles/portieris'
+BINDING = ('/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/'
+           'admission-portieris-webhook')
+CERTIFICATE = ('/apis/cert-manager.io/v1/namespaces/portieris/certificates/'
+               'portieris-certs')
+OLD_ISSUER = CERTIFICATE.replace('certificates/portieris-certs',
+                                 'issuers/stx-portieris')
+HELM_RELEASES = ('/apis/helm.toolkit.fluxcd.io/v2/namespaces/portieris/'
+                 'helmreleases/')
+SELECTOR = {'app': 'portieris', 'release': 'portieris-portieris'}
+OWNED = {'meta.helm.sh/release-name': 'portieris-portieris',
+         'meta.helm.sh/release-namespace': 'portieris'}
+
+
+def of_chart(**annotations):
+    """Return the metadata of an object that Helm made of our chart."""
+    return {'labels': {'app': 'portieris', 'helm.sh/chart': 'portieris-2'},
+            'annotations': dict(OWNED, **annotations)}
+
+
+def install_older(api, hooks):
+    """Add what an application of before 2.0 consists of.
+
+    Up to 7.0 ``hooks`` made the account and its rights too.
+    """
+    def add(path, release=None, hook=None, **content):
+        metadata = {'labels': {'app': 'portieris', 'chart': 'portieris-0'},
+                    'annotations': {}, 'resourceVersion': '3'}
+        if release:
+            metadata['annotations'] = dict(OWNED, **{
+                'meta.helm.sh/release-name': release})
+        if hook:
+            metadata['annotations']['helm.sh/hook'] = hook
+        metadata.update(content.pop('more', {}))
+        return api.add(path, metadata=metadata, **content)
+
+    first, second = 'portieris-portieris', 'portieris-portieris-certs'
+    add(WEBHOOK, hook='post-install', webhooks=[{
+        'name': 'trust.hooks.securityenforcement.admission.cloud.ibm.com',
+        'clientConfig': {'caBundle': 'T0xE'}, 'failurePolicy': 'Fail'}])
+    for path in (ACCOUNT, ROLE, BINDING):
+        add(path, *((None, 'pre-install') if hooks else (first,)))
+    add(SERVICE, first)
+    add(DEPLOYMENT, first, spec={
+        'selector': {'matchLabels': dict(SELECTOR)}},
+        status={'availableReplicas': 1})
+    add(SECRETS + 'portieris-certs', second, data={'tls.crt': 'T0xE'})
+    add(CERTIFICATE, second, spec={'secretName': 'portieris-certs',
+                                   'issuerRef': {'name': 'stx-portieris'}})
+    add(OLD_ISSUER, second)
+    for name in (first, second):
+        add(SECRETS + name + '.v1', more={
+            'labels': {'owner': 'helm', 'name': name}})
+    for path in ('clusterimagepolicies/default',
+                 'namespaces/portieris/imagepolicies/default'):
+        add(POLICIES + path, hook='post-install',
+            spec={'repositories': [{'name': '*'}]},
+            more={'namespace': 'portieris'} if 'namespaces' in path else {})
+    if hooks:
+        add(PORTIERIS + 'configmaps/image-policy-crds', hook='pre-install')
+    return api

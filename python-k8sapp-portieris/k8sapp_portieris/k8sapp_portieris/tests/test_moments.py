@@ -64,6 +64,16 @@ def copied():
     return app_op
 
 
+def older(hooks):
+    """Return the start at which an application of before 2.0 is there."""
+    def start():
+        app_op = platform()
+        app_op._kube.namespaces.add('portieris')
+        api.install_older(app_op._kube.api, hooks)
+        return app_op
+    return start
+
+
 # What a hook may find.
 RELAXED = after(None, 'fluxcd-request', 'pre', 'apply', status='updating')
 AWAY = after('auto', 'operation', 'pre', 'backup')
@@ -74,6 +84,7 @@ STARTS = {
     'removed': after('manual', 'resource', 'post', 'remove'),
     'webhook deleted': without(api.WEBHOOK),
     'objects deleted': without(api.WEBHOOK, api.SERVICE, api.DEPLOYMENT),
+    'older': older(hooks=False), 'oldest': older(hooks=True),
 }
 
 

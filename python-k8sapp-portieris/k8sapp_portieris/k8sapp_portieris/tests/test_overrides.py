@@ -25,6 +25,9 @@ class FailurePolicy(unittest.TestCase):
         self.assertEqual('Fail', self.policy(text))
         self.assertEqual('Ignore', self.policy('PostUpgradePolicy: Ignore'))
         self.assertEqual('Fail', self.policy('PostUpgradePolicy: ""'))
+        # What it wrote if there was nothing to put aside.
+        self.assertEqual('Fail', self.policy(
+            "webHooks: {failurePolicy: Ignore}\nPostUpgradePolicy: '~'"))
 
 
 class Marker(unittest.TestCase):
@@ -45,6 +48,24 @@ class Marker(unittest.TestCase):
             {'webHooks': {'failurePolicy': 'Ignore'}},
             yaml.safe_load(overrides.without_marker(
                 'PostUpgradePolicy: Ignore')))
+
+    def test_a_marker_for_nothing_leaves_nothing(self):
+        relaxed = ("PostUpgradePolicy: '~'\n"
+                   'webHooks: {failurePolicy: Ignore%s}\n')
+        self.assertEqual('', overrides.without_marker(relaxed % ''))
+        self.assertEqual(
+            {'logLevel': 'debug', 'webHooks': {'timeoutSeconds': 9}},
+            yaml.safe_load(overrides.without_marker(
+                'logLevel: debug\n' + relaxed % ', timeoutSeconds: 9')))
+
+    def test_what_a_failed_update_left_relaxed_is_not_taken_for_a_wish(self):
+        twice = ('webHooks: {failurePolicy: Ignore}\n'
+                 'PostUpgradePolicy: Ignore\n')
+        self.assertEqual('', overrides.without_marker(twice, 'Fail'))
+        for live in ('Ignore', None):
+            self.assertEqual(
+                {'webHooks': {'failurePolicy': 'Ignore'}},
+                yaml.safe_load(overrides.without_marker(twice, live)))
 
     def test_text_without_a_marker_is_left_alone(self):
         for text in (None, '', ']', 'webHooks: {failurePolicy: Ignore}',

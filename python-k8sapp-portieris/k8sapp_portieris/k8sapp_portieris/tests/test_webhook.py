@@ -135,8 +135,8 @@ class Backup(Webhook):
                 self.assertEqual(before, self.live['webhooks'])
             self.assertEqual('portieris/portieris-certs', self.live[
                 'metadata']['annotations']['cert-manager.io/inject-ca-from'])
-            self.assertEqual({'app': 'portieris'},
-                             self.live['metadata']['labels'])
+            self.assertEqual('portieris',
+                             self.live['metadata']['labels']['app'])
             self.assertNotIn(SAVED, self.api.objects)
 
     def test_it_is_back_after_a_backup_that_failed(self):
@@ -236,7 +236,9 @@ class Rebuilt(Webhook):
         for version, policy in (('9', 'Ignore'), ('10', 'Fail')):
             self.api.add(
                 api.NAMESPACES + 'portieris/secrets/release-' + version,
-                metadata={'labels': {'version': version}},
+                metadata={'labels': {
+                    'version': version, 'owner': 'helm',
+                    'status': 'deployed', 'name': 'portieris-portieris'}},
                 data=release_secret(
                     '---\n# Nothing but a comment.\n---\nkind: Service\n'
                     'metadata: {name: portieris}\n---\n'
