@@ -3,8 +3,9 @@
 """Write values.schema.json and the table in README.md from values.yaml.
 
 The comment above a value documents it; a comment line "@schema {...}" narrows
-what its schema accepts. With --check nothing is written, and the exit code
-says whether the two files are up to date.
+what its schema accepts, where "is" stands for a kind of name. With --check
+nothing is written, and the exit code says whether the two files are up to
+date.
 """
 
 import argparse
@@ -46,6 +47,35 @@ RETIRED = {
 }
 
 
+# Kinds of names that Kubernetes has, for "is" in an @schema.
+LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
+NAME = r'%s(\.%s)*' % (LABEL, LABEL)
+WORD = '[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?'
+KINDS = {
+    'label': (LABEL, 63),
+    'name': (NAME, 253),
+    'key': ('(%s/)?%s' % (NAME, WORD), 253),
+    'value': ('(%s)?' % WORD, 63),
+}
+
+
+def expanded(schema):
+    """Return a schema in which each kind of name is a pattern."""
+    if isinstance(schema, list):
+        return [expanded(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    result = {key: expanded(value) for key, value in schema.items()
+              if key not in ('is', 'empty')}
+    if 'is' in schema:
+        pattern, longest = KINDS[schema['is']]
+        if schema.get('empty'):
+            pattern = '(%s)?' % pattern
+        result.update(type='string', pattern='^%s$' % pattern,
+                      maxLength=longest)
+    return result
+
+
 class Value:
     """One documented value: its path, default, comment and constraints."""
 
@@ -62,8 +92,8 @@ class Value:
         self.narrowed = {}
         for line in comment:
             if line.startswith('@schema'):
-                self.narrowed.update(
-                    ruamel.yaml.YAML(typ='safe').load(line[len('@schema'):]))
+                self.narrowed.update(expanded(
+                    ruamel.yaml.YAML(typ='safe').load(line[len('@schema'):])))
 
 
 def comment_above(lines, number):
@@ -115,7 +145,9 @@ def number(narrowed):
     """Return the schema of a whole number, or of a string of its digits."""
     low, high = narrowed.get('minimum', 0), narrowed.get('maximum')
     digits = '0|[1-9][0-9]*' if low == 0 else '[1-9][0-9]*'
-    if high is not None:
+    if high is not None and set(str(high)) == {'9'}:
+        digits = '[1-9][0-9]{0,%d}' % (len(str(high)) - 1)
+    elif high is not None:
         digits = '|'.join(str(n) for n in range(low, high + 1))
     return dict(narrowed, type=['integer', 'string'],
                 pattern='^(%s)$' % digits)

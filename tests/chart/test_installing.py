@@ -5,6 +5,7 @@ import json
 import pathlib
 import shutil
 
+from hypothesis import given
 import pytest
 import yaml
 
@@ -12,8 +13,13 @@ from .apiserver import Cluster
 from .apiserver import KUBE
 from .conftest import CHART
 from .conftest import fetched
+from .conftest import Release
 from .conftest import run
 from .conftest import SCENARIOS
+from .test_properties import bounded
+from .test_properties import invented
+from .test_properties import narrowed
+from .test_properties import rendered
 
 CERT_MANAGER = 'github.com/cert-manager/cert-manager@v1.19.1'
 SERVER = 'system:serviceaccount:portieris:portieris'
@@ -275,3 +281,37 @@ def test_newest_helm_installs_upgrades_and_removes(platform):
     assert after['failurePolicy'] == 'Fail'
     assert after['clientConfig']['caBundle'] == 'Q0E='
     assert residue(platform) == []
+
+
+def placeable():
+    """Return the schema of what depends on nothing else in a cluster."""
+    schema = narrowed()
+    place = schema['properties']
+    place['doctor']['properties']['namespace']['enum'] = ['default']
+    # No schema can say that a limit is not below its request.
+    del place['resources']['properties']['limits']
+    return schema
+
+
+@pytest.fixture(scope='module')
+def vacant(platform):
+    """The API server with our CRDs, and nothing of a release."""
+    platform.done('apply', '-f', str(CHART / 'crds'))
+    platform.done('wait', '--for=condition=Established', 'crd', '--all',
+                  '--timeout=60s')
+    return platform
+
+
+@bounded(40)
+@given(values=invented(placeable()))
+def test_api_server_takes_whatever_the_schema_takes(vacant, helm, values):
+    done = rendered(helm, values, '1.34.0')
+    if done.returncode:
+        # A sentence of the chart's own; other tests look at those.
+        return
+    things = [thing for thing in Release(done.stdout).objects
+              if 'helm.sh/hook' not in thing['metadata'].get(
+                  'annotations', {})]
+
+    vacant.done('create', '--dry-run=server', '-f', '-', stdin=json.dumps(
+        {'apiVersion': 'v1', 'kind': 'List', 'items': things}))

@@ -250,10 +250,20 @@ def test_users_place_the_pods(chart):
         'cpu': '1', 'memory': '1Gi'}
     assert release.get('PodDisruptionBudget', 'portieris')['spec'][
         'maxUnavailable'] == 2
-    annotations = release.get('Deployment', 'portieris-portieris')[
+    assert annotations(release)['example.com/team'] == 'platform'
+    assert annotations(release)['prometheus.io/port'] == '8080'
+
+
+def annotations(release):
+    return release.get('Deployment', 'portieris-portieris')[
         'spec']['template']['metadata']['annotations']
-    assert annotations['example.com/team'] == 'platform'
-    assert annotations['prometheus.io/port'] == '8080'
+
+
+def test_annotation_of_the_user_replaces_the_one_for_prometheus(chart):
+    assert annotations(chart.render(podAnnotations={
+        'prometheus.io/scrape': 'false'})) == {
+            'prometheus.io/scrape': 'false', 'prometheus.io/port': '8080',
+            'prometheus.io/path': '/metrics'}
 
 
 def test_server_may_read_and_write_only_its_pins(chart):

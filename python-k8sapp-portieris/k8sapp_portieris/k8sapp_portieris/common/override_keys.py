@@ -40,7 +40,7 @@ OVERRIDE_KEYS = \
                                  'PreferNoSchedule',
                                  'NoExecute'),
                       'key': None,
-                      'operator': ('Exists', 'Equal', 'Lt', 'Gt'),
+                      'operator': ('Exists', 'Equal'),
                       'tolerationSeconds': None,
                       'value': None}],
      'trustFreshness': None,
