@@ -127,6 +127,11 @@ class Checks(object):
                 self.assertIn('system application-apply cert-manager',
                               sentence)
 
+    def test_an_apply_that_has_begun_asks_cert_manager_itself(self):
+        # The platform may be applying it anew at the same moment.
+        run(base.AppOperator(base.Db(cert_manager='applying')),
+            'manual', 'resource', 'pre', 'apply')
+
     def test_good_overrides_pass_each_way_to_apply(self):
         for mode in ('manual', 'auto'):
             for operation in ('apply', 'update'):
