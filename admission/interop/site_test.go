@@ -48,7 +48,9 @@ type site struct {
 
 	entry   v1.Policy
 	secrets map[string][]byte // namespace/name to its key "key"
-	judge   *decision.Judge
+	// timestampers is the key "tsa.crt" of them all.
+	timestampers []byte
+	judge        *decision.Judge
 
 	mutex sync.Mutex
 	asked []string // hosts the judge has asked, one for each request
@@ -289,7 +291,8 @@ func (s *site) Secret(_ context.Context, namespace, secret string) (*corev1.Secr
 	if !ok {
 		return nil, nil
 	}
-	return &corev1.Secret{Data: map[string][]byte{"key": text}}, nil
+	return &corev1.Secret{Data: map[string][]byte{
+		"key": text, "tsa.crt": s.timestampers}}, nil
 }
 
 // AccountPullSecrets names none.

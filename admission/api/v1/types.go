@@ -177,7 +177,8 @@ type SimpleRequirement struct {
 
 	// KeySecret names a Secret whose key named key holds public keys: PGP
 	// keys for signedBy, PEM keys for sigstoreSigned, PEM certificates of
-	// authorities for notation, which may also stand under ca.crt.
+	// authorities for notation, which may also stand under ca.crt; there the
+	// roots of timestamping authorities may stand under tsa.crt besides.
 	// +optional
 	KeySecret string `json:"keySecret,omitempty"`
 

@@ -5,12 +5,10 @@ package decision
 import (
 	"context"
 	"fmt"
-	"time"
 
 	v1 "opendev.org/starlingx/portieris-armada-app/admission/api/v1"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/policy"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
-	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/notation"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/sigstore"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/simple"
 )
@@ -88,6 +86,9 @@ func SecretProblems(ctx context.Context, source Secrets, namespace string,
 // keyProblem says what is wrong with the keys that a requirement names.
 func keyProblem(ctx context.Context, material *material,
 	requirement v1.SimpleRequirement) error {
+	if requirement.KeySecret == "" {
+		return nil
+	}
 	var check func(keys []byte) error
 	switch requirement.Type {
 	case v1.RequirementSignedBy:
@@ -100,12 +101,9 @@ func keyProblem(ctx context.Context, material *material,
 			return err
 		}
 	case v1.RequirementNotation:
-		check = func(keys []byte) error {
-			_, err := notation.ParseCertificates(keys, time.Now())
-			return err
-		}
-	}
-	if check == nil || requirement.KeySecret == "" {
+		_, err := authorities(ctx, material, requirement)
+		return err
+	default:
 		return nil
 	}
 	keys, err := material.key(ctx, requirement)

@@ -48,11 +48,7 @@ func (m *material) secretOf(ctx context.Context, namespace, name string) (
 // key reads the keys that a requirement names.
 func (m *material) key(ctx context.Context,
 	requirement v1.SimpleRequirement) ([]byte, error) {
-	namespace := requirement.KeySecretNamespace
-	if namespace == "" {
-		namespace = m.workload.Namespace
-	}
-	secret, err := m.needed(ctx, "key", requirement.KeySecret, namespace)
+	secret, err := m.keySecret(ctx, requirement)
 	if err != nil {
 		return nil, err
 	}
@@ -63,8 +59,22 @@ func (m *material) key(ctx context.Context,
 		}
 	}
 	return nil, reason.New(reason.KeyInvalid, "the key Secret %q in the "+
-		"namespace %q has no key \"%s\"", requirement.KeySecret, namespace,
-		strings.Join(places, `" and no key "`))
+		"namespace %q has no key \"%s\"", requirement.KeySecret,
+		m.namespaceOf(requirement), strings.Join(places, `" and no key "`))
+}
+
+// keySecret reads the Secret that a requirement names.
+func (m *material) keySecret(ctx context.Context,
+	requirement v1.SimpleRequirement) (*corev1.Secret, error) {
+	return m.needed(ctx, "key", requirement.KeySecret,
+		m.namespaceOf(requirement))
+}
+
+func (m *material) namespaceOf(requirement v1.SimpleRequirement) string {
+	if requirement.KeySecretNamespace != "" {
+		return requirement.KeySecretNamespace
+	}
+	return m.workload.Namespace
 }
 
 // placesOf is where in a Secret the keys for a requirement may be. ca.crt is

@@ -126,16 +126,44 @@ func notationTrust(ctx context.Context, material *material,
 	if err := checkSigners(requirement); err != nil {
 		return nil, err
 	}
-	text, err := material.key(ctx, requirement)
+	found, err := authorities(ctx, material, requirement)
 	if err != nil {
 		return nil, err
 	}
-	certificates, err := notation.ParseCertificates(text, time.Now())
-	if err != nil {
-		return nil, useless(requirement, err)
-	}
-	return notation.NewTrust(certificates, requirement.TrustedIdentities)
+	return notation.NewTrust(found, requirement.TrustedIdentities)
 }
+
+// authorities reads who vouches, as the key Secret says.
+func authorities(ctx context.Context, material *material,
+	requirement v1.SimpleRequirement) (found notation.Authorities, err error) {
+	text, err := material.key(ctx, requirement)
+	if err != nil {
+		return found, err
+	}
+	found.Signers, err = notation.ParseSigners(text)
+	if err != nil {
+		return found, useless(requirement, err)
+	}
+	secret, err := material.keySecret(ctx, requirement)
+	if err != nil {
+		return found, err
+	}
+	if text := secret.Data[timestampersAt]; len(text) > 0 {
+		found.Timestampers, err = notation.ParseTimestampers(text)
+		if err != nil {
+			return found, useless(requirement,
+				fmt.Errorf("under %s: %w", timestampersAt, err))
+		}
+	}
+	if err := found.Check(time.Now()); err != nil {
+		return found, useless(requirement, err)
+	}
+	return found, nil
+}
+
+// timestampersAt is where in a key Secret the certificates of those are who
+// confirm when something was signed.
+const timestampersAt = "tsa.crt"
 
 // checkSigners says why nobody can sign as a notation requirement asks.
 func checkSigners(requirement v1.SimpleRequirement) error {
@@ -144,7 +172,8 @@ func checkSigners(requirement v1.SimpleRequirement) error {
 			"no repository, so signedIdentity cannot be compared with one; "+
 			"trustedIdentities says who may sign")
 	}
-	_, err := notation.NewTrust(nil, requirement.TrustedIdentities)
+	_, err := notation.NewTrust(notation.Authorities{},
+		requirement.TrustedIdentities)
 	if err != nil {
 		return reason.Wrap(reason.PolicyInvalid, err, "%v", err)
 	}

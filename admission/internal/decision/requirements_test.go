@@ -226,6 +226,13 @@ func TestARequirementThatCannotBeAskedForIsNamed(t *testing.T) {
 		"certificates that are none": {v1.SimpleRequirement{
 			Type: v1.RequirementNotation, KeySecret: "ring"}, nil,
 			reason.KeyInvalid, `"ring" is of no use for notation`},
+		"timestampers that are no roots": {v1.SimpleRequirement{
+			Type: v1.RequirementNotation, KeySecret: "roots"},
+			func(w *world) {
+				root := notationtest.NewAuthority(t)
+				w.secrets["roots"] = &corev1.Secret{Data: map[string][]byte{
+					"ca.crt": root.PEM(), "tsa.crt": root.Signer(t).PEM()}}
+			}, reason.KeyInvalid, "of no use for notation: under tsa.crt"},
 		"certificates that are nowhere": {v1.SimpleRequirement{
 			Type: v1.RequirementNotation, KeySecret: "empty"}, nil,
 			reason.KeyInvalid, `has no key "ca.crt" and no key "key"`},

@@ -33,7 +33,7 @@ const (
 // Identity is a key pair and the certificates that vouch for it.
 type Identity struct {
 	Chain []*x509.Certificate // its own first, the root last
-	key   *ecdsa.PrivateKey
+	Key   *ecdsa.PrivateKey
 }
 
 // NewAuthority makes a root.
@@ -83,7 +83,7 @@ func issue(t testing.TB, issuer *Identity, name string, edit []func(*x509.Certif
 	}
 	parent, parentKey, rest := template, key, []*x509.Certificate(nil)
 	if issuer != nil {
-		parent, parentKey, rest = issuer.Chain[0], issuer.key, issuer.Chain
+		parent, parentKey, rest = issuer.Chain[0], issuer.Key, issuer.Chain
 	}
 	raw, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), parentKey)
 	check(t, err)
@@ -103,7 +103,7 @@ func (i *Identity) Files(t testing.TB) (chain, key []byte) {
 	for _, certificate := range i.Chain {
 		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})...)
 	}
-	raw, err := x509.MarshalPKCS8PrivateKey(i.key)
+	raw, err := x509.MarshalPKCS8PrivateKey(i.Key)
 	check(t, err)
 	return chain, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})
 }
@@ -112,7 +112,7 @@ func (i *Identity) Files(t testing.TB) (chain, key []byte) {
 func (i *Identity) Sign(t testing.TB, mediaType string, image attached.Descriptor,
 	edit ...func(*signature.SignRequest)) []byte {
 	t.Helper()
-	signer, err := signature.NewLocalSigner(i.Chain, i.key)
+	signer, err := signature.NewLocalSigner(i.Chain, i.Key)
 	check(t, err)
 	content, err := json.Marshal(map[string]any{"targetArtifact": map[string]any{
 		"mediaType": image.MediaType, "digest": image.Digest, "size": image.Size}})

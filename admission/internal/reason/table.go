@@ -181,7 +181,7 @@ var table = []Entry{
 		"A Secret with keys or credentials for signatures that the policy names does not exist.",
 		"Create the Secret: kubectl create secret generic NAME --from-file=key=FILE in the workload's namespace or in keySecretNamespace; one for storeSecret has the keys username and password."},
 	{KeyInvalid,
-		"A Secret with keys for signatures does not hold what it must: under the key named key armoured PGP public keys for signedBy, PEM public keys for sigstoreSigned, PEM certificates of authorities for notation (there under ca.crt as well), one of them in date at least.",
+		"A Secret with keys for signatures does not hold what it must: under the key named key armoured PGP public keys for signedBy, PEM public keys for sigstoreSigned, PEM certificates of authorities for notation (there under ca.crt as well), one of them in date at least if there are no roots of timestamping authorities under tsa.crt.",
 		"Create the Secret again: kubectl create secret generic NAME --from-file=key=FILE."},
 	{SignerInvalid,
 		"A signer Secret does not hold what it must: the keys name and publicKey, the latter a PEM public key or certificate.",

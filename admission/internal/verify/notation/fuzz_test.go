@@ -5,7 +5,6 @@ package notation
 import (
 	"os"
 	"testing"
-	"time"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/attached"
 )
@@ -15,11 +14,11 @@ import (
 // fuzzer need the same ones.
 func kept(t testing.TB) (trust *Trust, envelopes map[string][]byte) {
 	t.Helper()
-	certificates, err := ParseCertificates(file(t, "root.pem"), time.Now())
+	certificates, err := ParseSigners(file(t, "root.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	trust, err = NewTrust(certificates, nil)
+	trust, err = NewTrust(Authorities{Signers: certificates}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,26 +15,55 @@ import (
 func TestCertificatesAreRefusedWholeIfOneIsUnfit(t *testing.T) {
 	authority := notationtest.NewAuthority(t)
 	signer := authority.Signer(t)
-	ended := notationtest.NewAuthority(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) })
 	for name, row := range map[string]struct{ text, want string }{
-		"nothing":                 {"", `no PEM block "CERTIFICATE"`},
-		"no PEM":                  {"a certificate", `no PEM block "CERTIFICATE"`},
-		"a key beside one":        {string(authority.PEM()) + "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", `"PUBLIC KEY" is not a certificate`},
-		"garbage in the frame":    {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "x509"},
-		"a signer's of another":   {string(authority.PEM()) + string(signer.PEM()), "not a CA certificate or self-signed"},
-		"one that has ended":      {string(ended.PEM()), "is valid from"},
-		"several that have ended": {string(ended.PEM()) + string(ended.PEM()), "is valid from"},
+		"nothing":               {"", `no PEM block "CERTIFICATE"`},
+		"no PEM":                {"a certificate", `no PEM block "CERTIFICATE"`},
+		"a key beside one":      {string(authority.PEM()) + "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", `"PUBLIC KEY" is not a certificate`},
+		"garbage in the frame":  {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "x509"},
+		"a signer's of another": {string(authority.PEM()) + string(signer.PEM()), "not a CA certificate or self-signed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := ParseCertificates([]byte(row.text), time.Now())
+			_, err := ParseSigners([]byte(row.text))
 			if err == nil || !strings.Contains(err.Error(), row.want) {
 				t.Errorf("the error is %v, not ...%s...", err, row.want)
 			}
 		})
 	}
-	both := slices.Concat(ended.PEM(), authority.PEM())
-	if got, err := ParseCertificates(both, time.Now()); err != nil || len(got) != 2 {
-		t.Errorf("the old and the new one: %d, %v", len(got), err)
+}
+
+func TestAuthoritiesOutOfDateAreOfUseOnlyToThoseWhoBelieveTimestamps(t *testing.T) {
+	now := notationtest.NewAuthority(t).Chain[0]
+	ended := notationtest.NewAuthority(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) }).Chain[0]
+	early := notationtest.NewAuthority(t, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }).Chain[0]
+	for name, row := range map[string]struct {
+		authorities Authorities
+		fine        bool
+	}{
+		"one in date":          {Authorities{Signers: []*x509.Certificate{now}}, true},
+		"an old and a new one": {Authorities{Signers: []*x509.Certificate{ended, now}}, true},
+		"one that has ended":   {Authorities{Signers: []*x509.Certificate{ended}}, false},
+		"one to begin":         {Authorities{Signers: []*x509.Certificate{early, ended}}, false},
+		"one that has ended, with timestamps": {
+			Authorities{[]*x509.Certificate{ended}, []*x509.Certificate{now}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := row.authorities.Check(time.Now()); (err == nil) != row.fine {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+}
+
+func TestTimestampersMustBeRoots(t *testing.T) {
+	root := notationtest.NewAuthority(t)
+	if got, err := ParseTimestampers(root.PEM()); err != nil || len(got) != 1 {
+		t.Errorf("the root: %d, %v", len(got), err)
+	}
+	for name, text := range map[string][]byte{
+		"an authority below": root.Authority(t).PEM(), "no certificate": []byte("x")} {
+		if _, err := ParseTimestampers(text); err == nil {
+			t.Errorf("%s is taken", name)
+		}
 	}
 }
 
@@ -52,7 +81,7 @@ func TestIdentitiesThatCannotBeMetAreRefused(t *testing.T) {
 		"something malformed": {[]string{"x509.subject: C=CA, ST="}, "mandatory"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := NewTrust(nil, row.identities)
+			_, err := NewTrust(Authorities{}, row.identities)
 			if err == nil || !strings.Contains(err.Error(), row.want) {
 				t.Errorf("the error is %v, not ...%s...", err, row.want)
 			}
@@ -62,12 +91,16 @@ func TestIdentitiesThatCannotBeMetAreRefused(t *testing.T) {
 
 func TestTrustInOthersIsAnotherTrust(t *testing.T) {
 	one, two := notationtest.NewAuthority(t), notationtest.NewAuthority(t)
-	named, err := NewTrust(one.Chain, []string{"x509.subject: C=CA, ST=Ontario, O=Example"})
+	named, err := NewTrust(Authorities{Signers: one.Chain}, []string{"x509.subject: C=CA, ST=Ontario, O=Example"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids := []string{trusting(t, one).ID, trusting(t, two).ID, trusting(t, one, two).ID, named.ID}
-	if slices.Sort(ids); len(slices.Compact(ids)) != 4 {
+	dated, err := NewTrust(Authorities{one.Chain, two.Chain}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := []string{trusting(t, one).ID, trusting(t, two).ID, trusting(t, one, two).ID, named.ID, dated.ID}
+	if slices.Sort(ids); len(slices.Compact(ids)) != 5 {
 		t.Errorf("two of %q are the same", ids)
 	}
 	if again := trusting(t, one); again.ID != trusting(t, one).ID {

@@ -100,16 +100,27 @@ func (t *Trust) Check(ctx context.Context, envelope []byte, mediaType string,
 			return time.Time{}, fmt.Errorf("its critical attribute %q is not understood here", attribute.Key)
 		}
 	}
-	return end(signer), err
+	if err != nil {
+		return time.Time{}, err
+	}
+	return end(signer, time.Now()), nil
 }
 
-// end is when the signature or a certificate in its chain runs out.
-func end(signer signature.SignerInfo) time.Time {
-	until := signer.SignedAttributes.Expiry
+// end is when a signature that counts now runs out, or the first certificate
+// in its chain. What has run out already does not matter any more, for a
+// timestamp says that the signature was there before.
+func end(signer signature.SignerInfo, now time.Time) time.Time {
+	until := forever
+	if expiry := signer.SignedAttributes.Expiry; !expiry.IsZero() {
+		until = expiry
+	}
 	for _, certificate := range signer.CertificateChain {
-		if until.IsZero() || certificate.NotAfter.Before(until) {
+		if certificate.NotAfter.After(now) && certificate.NotAfter.Before(until) {
 			until = certificate.NotAfter
 		}
 	}
 	return until
 }
+
+// forever is later than all that certificates say.
+var forever = time.Unix(1<<40, 0)

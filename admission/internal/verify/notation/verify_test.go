@@ -67,11 +67,11 @@ func trusting(t testing.TB, identities ...*notationtest.Identity) *Trust {
 	for _, identity := range identities {
 		text = append(text, identity.PEM()...)
 	}
-	certificates, err := ParseCertificates(text, time.Now())
+	certificates, err := ParseSigners(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	trust, err := NewTrust(certificates, nil)
+	trust, err := NewTrust(Authorities{Signers: certificates}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +239,7 @@ func TestOnlySignersOfATrustedIdentityCount(t *testing.T) {
 		"the authority's itself": {[]string{"x509.subject: C=CA, ST=Ontario, O=Example, CN=authority"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			trust, err := NewTrust(authority.Chain, row.identities)
+			trust, err := NewTrust(Authorities{Signers: authority.Chain}, row.identities)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -339,6 +339,22 @@ func TestNumberOfSignaturesReadIsBounded(t *testing.T) {
 	}
 	if limit := 1 + 2*attached.MaxCandidates; len(s.Asked) > limit {
 		t.Errorf("%d requests, more than %d", len(s.Asked), limit)
+	}
+}
+
+func TestTimestampIsNeededOnlyWhenACertificateHasRunOut(t *testing.T) {
+	authority := notationtest.NewAuthority(t)
+	ended := authority.Signer(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) })
+	trust, err := NewTrust(Authorities{authority.Chain, notationtest.NewAuthority(t).Chain}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trust.Check(t.Context(), authority.Signer(t).Sign(t, jws, image), jws, image); err != nil {
+		t.Errorf("in date: %v", err)
+	}
+	_, err = trust.Check(t.Context(), ended.Sign(t, jws, image), jws, image)
+	if err == nil || !strings.Contains(err.Error(), "no timestamp") {
+		t.Errorf("out of date: %v", err)
 	}
 }
 

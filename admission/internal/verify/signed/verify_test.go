@@ -203,7 +203,8 @@ func (s *shelf) notationSigned(t *testing.T, content []byte,
 		t.Fatal(err)
 	}
 	s.manifest(strings.Replace(image.Digest, ":", "-", 1), list)
-	trust, err := notation.NewTrust(authority.Chain, nil)
+	trust, err := notation.NewTrust(
+		notation.Authorities{Signers: authority.Chain}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
