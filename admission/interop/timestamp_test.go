@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,14 +32,14 @@ type timestamper struct {
 	now       time.Time // what it takes for the time
 }
 
-func newTimestamper(t testing.TB, now time.Time) *timestamper {
+func newTimestamper(t testing.TB, now time.Time, edit ...func(*x509.Certificate)) *timestamper {
 	t.Helper()
 	purpose, err := asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}})
 	check(t, err)
-	root := notationtest.NewAuthority(t)
-	return &timestamper{root, root.Signer(t, func(c *x509.Certificate) {
+	root := notationtest.NewAuthority(t, edit...)
+	return &timestamper{root, root.Signer(t, append(edit, func(c *x509.Certificate) {
 		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: purpose}}
-	}), now}
+	})...), now}
 }
 
 // answer is what it says to a question, both as RFC 3161 has them.
@@ -83,19 +84,35 @@ func (s *timestamper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer)
 }
 
-// attachEnvelope makes a signature refer to an image as notation does.
-func (s *site) attachEnvelope(repository string, subject containers.Hash, mediaType string, envelope []byte) {
+// pushSigned stores a new image with a signature that may have a timestamp,
+// as notation does.
+func (s *site) pushSigned(signer *notationtest.Identity, mediaType string, by *timestamper) containers.Hash {
 	s.t.Helper()
-	s.store(repository, "", map[string]any{
+	digest := s.push("team/app:v1")
+	found, err := remote.Head(s.reference("team/app:v1"), s.options()...)
+	check(s.t, err)
+	envelope := signer.Sign(s.t, mediaType, attached.Descriptor{
+		MediaType: string(found.MediaType), Digest: digest.String(), Size: found.Size,
+	}, func(r *signature.SignRequest) {
+		if by != nil {
+			r.Timestamper, r.TSARootCAs = by, x509.NewCertPool()
+			r.TSARootCAs.AddCert(by.root.Chain[0])
+		}
+	})
+	s.store("team/app", "", map[string]any{
 		"config":  descriptor([]byte("{}"), notationtest.SignatureType),
-		"subject": map[string]any{"mediaType": manifestType, "digest": subject.String(), "size": 2},
+		"subject": map[string]any{"mediaType": manifestType, "digest": digest.String(), "size": 2},
 	}, stored{mediaType, envelope, nil})
+	return digest
 }
 
+func ago(minutes time.Duration) time.Time { return time.Now().Add(-minutes * time.Minute) }
+
+func hasEnded(c *x509.Certificate) { c.NotAfter = ago(60) }
+
 func TestTimestampLetsASignatureOutliveItsCertificates(t *testing.T) {
-	ago := func(minutes time.Duration) time.Time { return time.Now().Add(-minutes * time.Minute) }
 	authority := notationtest.NewAuthority(t)
-	signer := authority.Signer(t, func(c *x509.Certificate) { c.NotAfter = ago(60) })
+	signer := authority.Signer(t, hasEnded)
 	inTime, late := newTimestamper(t, ago(90)), newTimestamper(t, ago(30))
 	for name, row := range map[string]struct {
 		by, trusted *timestamper
@@ -111,17 +128,7 @@ func TestTimestampLetsASignatureOutliveItsCertificates(t *testing.T) {
 		for _, mediaType := range []string{notationtest.JWS, notationtest.COSE} {
 			t.Run(name+", "+mediaType, func(t *testing.T) {
 				s := withReferrers(t)
-				digest := s.push("team/app:v1")
-				found, err := remote.Head(s.reference("team/app:v1"), s.options()...)
-				check(t, err)
-				s.attachEnvelope("team/app", digest, mediaType, signer.Sign(t, mediaType, attached.Descriptor{
-					MediaType: string(found.MediaType), Digest: digest.String(), Size: found.Size,
-				}, func(r *signature.SignRequest) {
-					if row.by != nil {
-						r.Timestamper, r.TSARootCAs = row.by, x509.NewCertPool()
-						r.TSARootCAs.AddCert(row.by.root.Chain[0])
-					}
-				}))
+				digest := s.pushSigned(signer, mediaType, row.by)
 				if row.trusted != nil {
 					s.timestampers = row.trusted.root.PEM()
 				}
@@ -136,6 +143,24 @@ func TestTimestampLetsASignatureOutliveItsCertificates(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestNobodyIsAskedWhetherATimestamperWasRevoked(t *testing.T) {
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer server.Close()
+	authority := notationtest.NewAuthority(t)
+	clock := newTimestamper(t, ago(90), func(c *x509.Certificate) {
+		c.OCSPServer, c.CRLDistributionPoints = []string{server.URL}, []string{server.URL}
+	})
+	s := withReferrers(t)
+	digest := s.pushSigned(authority.Signer(t, hasEnded), notationtest.JWS, clock)
+	s.requires(v1.RequirementNotation, authority.PEM())
+	s.timestampers = clock.root.PEM()
+	s.admits("team/app:v1", digest)
+	if asked.Load() != 0 {
+		t.Errorf("%d questions", asked.Load())
 	}
 }
 
