@@ -89,6 +89,11 @@ class Release:
 def release(platform):
     platform.lab('push', '--tar', image.make_image(),
                  image.platform_reference())
+    # A removal before this one may still be at it.
+    platform.until(
+        'the namespace of before is gone', lambda: 'NotFound' in
+        platform.tries('kubectl', 'get', 'namespace', 'portieris').text,
+        timeout=120)
     platform.kubectl('create', 'namespace', 'portieris')
     platform.pulls_into('portieris', 'default-registry-key')
     try:
