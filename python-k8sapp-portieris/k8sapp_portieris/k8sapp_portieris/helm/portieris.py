@@ -76,9 +76,8 @@ class PortierisHelm(_Base):
 
     def _is_updating(self):
         """Tell whether this version is put in place of another one."""
-        return self.dbapi.kube_app_get(
-            app_constants.HELM_APP_PORTIERIS
-        ).status == constants.APP_UPDATE_IN_PROGRESS
+        app = self._application()
+        return bool(app) and app.status == constants.APP_UPDATE_IN_PROGRESS
 
     def _old_ca(self):
         """Return the CA that was set for the chart portieris-certs.
@@ -86,12 +85,21 @@ class PortierisHelm(_Base):
         A text that cannot be read is none here; the check before the apply
         tells what is wrong with it.
         """
+        app = self._application()
+        if not app:
+            return None
         try:
             row = self.dbapi.helm_override_get(
-                app_id=self.dbapi.kube_app_get(
-                    app_constants.HELM_APP_PORTIERIS).id,
+                app_id=app.id,
                 name=app_constants.HELM_CHART_PORTIERIS_CERTS,
                 namespace=app_constants.HELM_NS_PORTIERIS)
         except exception.NotFound:
             return None
         return user_overrides.text_at(row.user_overrides, 'caCert')
+
+    def _application(self):
+        """Return our row, None where there is none yet."""
+        try:
+            return self.dbapi.kube_app_get(app_constants.HELM_APP_PORTIERIS)
+        except exception.NotFound:
+            return None

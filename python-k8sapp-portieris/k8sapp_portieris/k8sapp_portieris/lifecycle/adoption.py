@@ -50,7 +50,12 @@ _SECOND_RECORDS = (SECRETS + '?labelSelector=owner%3Dhelm,name%3D'
                    'portieris-' + _SECOND)
 _FLUX = 'helm.toolkit.fluxcd.io'
 
-_ORPHANED = (_APPS + '/replicasets?labelSelector=app%3Dportieris')
+_ORPHANED = _APPS + '/replicasets?labelSelector=app%3Dportieris'
+_PODS = _NAMESPACE + '/pods?labelSelector=app%3Dportieris'
+# No pod of an older application has it.
+OUR_PODS = 'app.kubernetes.io/name'
+_GONE_SECONDS = 60
+
 _JOBS = '/apis/batch/v1/namespaces/portieris/jobs/'
 # Of hooks that came with Jobs up to 7.0.
 LEFTOVERS = tuple(
@@ -112,6 +117,18 @@ def make_room(cluster):
     return foreign + _free_the_name(cluster)
 
 
+def see_off(cluster):
+    """Wait until no older server is left; return whether none is.
+
+    Its certificate is not under the CA by which the API server knows ours.
+    """
+    for path in _orphans(cluster):
+        cluster.delete(path)
+    return bool(clusters.wait_until(
+        lambda: all(OUR_PODS in each['metadata']['labels']
+                    for each in cluster.items(_PODS)), _GONE_SECONDS))
+
+
 def give_back(cluster):
     """Have everything as it was before; return the paths.
 
@@ -137,8 +154,6 @@ def finish(cluster):
         # A chart that is disabled replaces nothing.
         return []
     _forget_second_release(cluster)
-    for path in _orphans(cluster):
-        cluster.delete(path)
     for path in LEFTOVERS:
         cluster.delete(path)
     changed = _delete_defaults(cluster)

@@ -85,8 +85,8 @@ AFTER_BASE = {
 # However an operation ends, one of these is called. A recovery's hooks have
 # the timing of the hook before them, or none.
 AFTER_BASE.update({
-    (ARMADA, POST, APPLY): ('_give_back', '_restore'),
-    (FLUXCD, POST, APPLY): ('_give_back', '_restore', '_rebuild'),
+    (ARMADA, POST, APPLY): ('_see_off', '_give_back', '_restore'),
+    (FLUXCD, POST, APPLY): ('_see_off', '_give_back', '_restore', '_rebuild'),
     (MANIFEST, POST, APPLY): ('_finish', '_restore'),
     (RESOURCE, POST, APPLY): ('_give_back', '_restore'),
     (OPERATION, POST, APPLY): ('_restore',),
@@ -330,6 +330,14 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
     @forgiving
     def _make_room(self, app_op, app, hook_info):
         _tell(app, 'deleted', adoption.make_room(_cluster(app_op)))
+
+    @forgiving
+    def _see_off(self, app_op, app, hook_info):
+        """Before the webhook is strict again."""
+        if (hook_info.extra or {}).get('rc') and not adoption.see_off(
+                _cluster(app_op)):
+            LOG.warning('%s: servers of the older application are still '
+                        'there' % app.name)
 
     @forgiving
     def _give_back(self, app_op, app, hook_info):

@@ -57,6 +57,7 @@ class Older(object):
     def update(self, request=FLUXCD):
         self.call(request)
         self.apply_chart()
+        self.call((None, request[1], 'post', 'apply'), rc=True)
         self.call(DONE, manifest_applied=True)
 
 
@@ -228,6 +229,38 @@ class OnFluxCD(Older):
         self.call(*FAILURES[2][:1])
         self.assert_as_before()
 
+    # Older servers.
+
+    def pod(self, name, **labels):
+        path = api.PORTIERIS + 'pods/' + name
+        self.api.add(path, metadata={'labels': dict(
+            labels, app='portieris')})
+        return path
+
+    def test_the_webhook_is_strict_again_when_no_older_server_is_left(self):
+        pod = self.pod('older')
+        self.pod('ours', **{'app.kubernetes.io/name': 'portieris'})
+        policies = []
+
+        def goes(condition, seconds):
+            policies.append(self.policy())
+            self.assertFalse(condition())
+            del self.api.objects[pod]
+            return condition()
+        self.change('lifecycle.cluster', 'wait_until', goes)
+        self.update()
+        self.assertEqual(['Ignore'], policies)
+        self.assertEqual('Fail', self.policy())
+
+    def policy(self):
+        return self.api.objects[api.WEBHOOK]['webhooks'][0]['failurePolicy']
+
+    def test_an_older_server_that_stays_holds_up_no_update(self):
+        self.pod('older')
+        self.change('lifecycle.adoption', '_GONE_SECONDS', 0)
+        self.update()
+        self.assertEqual('Fail', self.policy())
+
     # Another selector.
 
     def other_selector(self):
@@ -328,6 +361,13 @@ class Overrides(Older):
                          self.values('updating')['webHooks'])
         for status in ('applying', 'applied', 'uploaded', 'recovering'):
             self.assertNotIn('webHooks', self.values(status))
+
+    def test_a_database_without_the_application_is_no_update(self):
+        dbapi = base.Db()
+        dbapi.apps.clear()
+        values = base.plugin('helm.portieris').PortierisHelm(base.Row(
+            dbapi=dbapi, context={})).get_overrides('portieris')
+        self.assertFalse({'webHooks', 'caCert'} & set(values))
 
     def test_the_policy_before_the_update_is_the_users_again(self):
         relaxed = 'webHooks: {failurePolicy: Ignore}\nPostUpgradePolicy: %s\n'

@@ -64,12 +64,15 @@ def copied():
     return app_op
 
 
-def older(hooks):
+def older(hooks, selector=None):
     """Return the start at which an application of before 2.0 is there."""
     def start():
         app_op = platform()
         app_op._kube.namespaces.add('portieris')
-        api.install_older(app_op._kube.api, hooks)
+        cluster = api.install_older(app_op._kube.api, hooks)
+        if selector:
+            cluster.objects[api.DEPLOYMENT]['spec']['selector'] = {
+                'matchLabels': dict(selector)}
         return app_op
     return start
 
@@ -85,6 +88,7 @@ STARTS = {
     'webhook deleted': without(api.WEBHOOK),
     'objects deleted': without(api.WEBHOOK, api.SERVICE, api.DEPLOYMENT),
     'older': older(hooks=False), 'oldest': older(hooks=True),
+    'other selector': older(hooks=False, selector={'app': 'portieris'}),
 }
 
 
