@@ -86,8 +86,8 @@ def _authority_problem(authorities, now):
     for place, authority in enumerate(authorities, 1):
         if authority is None:
             return ('holds a certificate, number %d, that is no authority\'s '
-                    '(it has no CA flag); give the certificate of the CA '
-                    'that signed it' % place)
+                    '(it has no CA flag, or may not sign certificates); give '
+                    'the certificate of the CA that signed it' % place)
     dates = [(ssl.cert_time_to_seconds(each['notBefore']),
               ssl.cert_time_to_seconds(each['notAfter']), each)
              for each in authorities]

@@ -9,7 +9,8 @@ import yaml
 from k8sapp_portieris.common import bundles
 from k8sapp_portieris.common import sentences
 
-# From 2020 to 2120: a root, and an authority that it issued.
+# From 2020 to 2120: a root, an authority that it issued, and one that may
+# sign lists of revoked certificates alone.
 ROOT = '''\
 -----BEGIN CERTIFICATE-----
 MIIBPzCB5aADAgECAhRZh2xnmZzCosDPduhRfWgE6r1FSTAKBggqhkjOPQQDAjAU
@@ -32,6 +33,27 @@ Af8wCgYIKoZIzj0EAwIDSAAwRQIhAImejuP4zQQ0Na6pAd+o5Gblel9kMHrVIcsh
 gwLQe+F3AiBPxrRUxM+EAHVuxphzWi8iC0YRAosgmROB29uHe+ZVQA==
 -----END CERTIFICATE-----
 '''
+
+SIGNS_NO_CERTIFICATE = '''\
+-----BEGIN CERTIFICATE-----
+MIIBUjCB+aADAgECAhRycPXEj/fx5WSZpEnBmc2VIK1BzDAKBggqhkjOPQQDAjAW
+MRQwEgYDVQQDDAtUZXN0IENSTCBDQTAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEw
+MTAwMDAwMFowFjEUMBIGA1UEAwwLVGVzdCBDUkwgQ0EwWTATBgcqhkjOPQIBBggq
+hkjOPQMBBwNCAARatDG07PpErP1MFlSzUiiRz+U49SnDoItRsbAnl6mN1tPewDvL
+792V+E7YTvnmlSr4RGWgIDWhqz4DxnVNd+wNoyMwITAPBgNVHRMBAf8EBTADAQH/
+MA4GA1UdDwEB/wQEAwIBAjAKBggqhkjOPQQDAgNIADBFAiBreyPX8q1pfc3jisr1
+URhigaWSZV17qx7S5HBt+jSs0wIhAKDK3KIw7XlvtvtZloYIVYGE1Wuwz3s52n0+
+ZOJyJGq2
+-----END CERTIFICATE-----
+'''
+
+
+class Signing(unittest.TestCase):
+
+    def test_an_authority_that_may_sign_no_certificates_is_told(self):
+        # Go would verify nothing by it.
+        self.assertIn('number 1, that is no authority',
+                      bundles.problem(SIGNS_NO_CERTIFICATE))
 
 
 class Issuers(unittest.TestCase):
