@@ -191,9 +191,9 @@ class Platform:
             'skopeo', 'inspect', '--authfile',
             self.environment['dockerConfig'], 'docker://' + name))['Digest']
 
-    def override(self, *words, values=None):
+    def override(self, *words, values=None, chart='portieris'):
         """Set overrides of the chart: ``values`` is a mapping."""
-        command = ['helm-override-update', 'portieris', 'portieris',
+        command = ['helm-override-update', 'portieris', chart,
                    'portieris', *words]
         if values is None:
             return self.system(*command)
