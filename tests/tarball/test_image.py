@@ -54,7 +54,7 @@ def test_another_checkout_gives_the_same_bytes(packed, tmp_path):
     again = type(packed)(other).run(
         'image', '--output', tmp_path / 'again.tar', umask=0o077,
         GOFLAGS='-ldflags=-compressdwarf=false', TZ='Asia/Tokyo',
-        LC_ALL='C')
+        LC_ALL='C', GOAMD64='v3')
 
     assert again.returncode == 0, again.stderr
     assert (tmp_path / 'again.tar').read_bytes() == \
