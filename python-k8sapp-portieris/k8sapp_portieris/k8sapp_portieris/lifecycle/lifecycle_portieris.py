@@ -190,42 +190,25 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
 
     def _check_cluster(self, app_op, app, hook_info):
         """Refuse what does not suit the cluster as it is."""
-        for found, how in (
-                (self._about_kubernetes(app_op, app, hook_info), ''),
-                (self._about_placement(app_op, app, hook_info),
-                 _how_to_mend(ROW)),
-                (self._about_default(app_op, app, hook_info),
-                 _how_to_mend(ROW))):
-            if found:
-                raise exception.LifecycleSemanticCheckException(
-                    ' '.join([app.name + ' cannot be applied.'] + found
-                             + [how]).strip())
+        found = self._about_cluster(app_op, app, hook_info)
+        if found:
+            raise exception.LifecycleSemanticCheckException(
+                '%s cannot be applied. %s' % (app.name, found))
 
     @forgiving
-    def _about_kubernetes(self, app_op, app, hook_info):
+    def _about_cluster(self, app_op, app, hook_info):
+        # A question that fails is the last: the operator waits for it.
+        cluster = _cluster(app_op)
         # Not every release has an eye on the minimum each time.
-        version = _cluster(app_op).get('/version')
-        return version and sentences.about_kubernetes(version['gitVersion'])
-
-    @forgiving
-    def _about_placement(self, app_op, app, hook_info):
+        version = cluster.get('/version')
+        found = version and sentences.about_kubernetes(version['gitVersion'])
+        if found:
+            return ' '.join(found)
         values = overrides.read(_user_overrides(app_op, app))
-        # No more of the chart plugin: outside of an apply sysinv keeps no
-        # context for it.
-        replicas = values.get('replicaCount') or helm.PortierisHelm(
-            app_op._helm)._num_replicas_for_platform_app()
-        return placement.about(values, int(replicas),
-                               _cluster(app_op).items(NODES))
-
-    @forgiving
-    def _about_default(self, app_op, app, hook_info):
-        values = overrides.read(_user_overrides(app_op, app))
-        if not sentences.about_default(values, ()):
-            return None
-        names = [entry.get('name') for policy in policies.written_by_users(
-            _cluster(app_op))
-            for entry in policy['spec'].get('repositories') or []]
-        return sentences.about_default(values, names)
+        found = (placement.about(values, _replicas(app_op, values),
+                                 cluster.items(NODES))
+                 + _about_default(cluster, values))
+        return ' '.join(found + [_how_to_mend(ROW)]) if found else None
 
     def _check_issuance(self, app_op, app, hook_info):
         problem = self._issuance_problem(app_op, app, hook_info)
@@ -457,6 +440,22 @@ def _row(app_op, app, row):
 def _user_overrides(app_op, app, row=ROW):
     found = _row(app_op, app, row)
     return found.user_overrides if found else None
+
+
+def _replicas(app_op, values):
+    # No more of the chart plugin: outside of an apply sysinv keeps no
+    # context for it.
+    return int(values.get('replicaCount') or helm.PortierisHelm(
+        app_op._helm)._num_replicas_for_platform_app())
+
+
+def _about_default(cluster, values):
+    if not sentences.about_default(values, ()):
+        return []
+    names = [entry.get('name')
+             for policy in policies.written_by_users(cluster)
+             for entry in policy['spec'].get('repositories') or []]
+    return sentences.about_default(values, names)
 
 
 def _how_to_mend(row):

@@ -112,8 +112,15 @@ class Checks(object):
     def test_a_cluster_that_cannot_be_asked_stops_no_apply(self):
         app_op = base.AppOperator(base.Db(
             user_overrides=APART + 'defaultPolicy: deny\nreplicaCount: 9'))
-        app_op._kube.api.broken.add('GET')
+        asked = []
+
+        def answer(path, method, **kwargs):
+            asked.append(path)
+            raise api.Refused(503)
+        app_op._kube.api.call_api = answer
         run(app_op, 'manual', 'check', 'pre', 'apply')
+        # The operator waits for each answer that does not come.
+        self.assertEqual(1, len(asked))
 
     def test_cert_manager_has_to_be_applied_first(self):
         for status, told in (('uploaded', 'which is uploaded'),
