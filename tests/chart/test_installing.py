@@ -56,6 +56,7 @@ class Installed:
         done = self.run('upgrade', str(CHART), '--install', '--values',
                         str(SCENARIOS[scenario]), *arguments)
         assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def uninstall(self):
         done = self.run('uninstall')
@@ -206,6 +207,18 @@ def test_webhook_created_anew_without_ca_survives_an_upgrade(release):
     metadata = release.cluster.get(*WEBHOOK)['metadata']
     assert metadata['annotations']['cert-manager.io/inject-ca-from'] == (
         'portieris/portieris-certs')
+
+
+def test_notes_say_what_is_asked_for_and_what_is_at_risk(release):
+    ignoring = release.upgrade('legacy-overrides')
+    asking = release.upgrade('private-ca')
+
+    assert 'No trust server is set' in ignoring
+    assert 'webHooks.failurePolicy is Ignore' in ignoring
+    assert 'Signatures are asked for registry.local:9001; all other images: ' \
+        'allow' in asking
+    assert 'Ignore' not in asking
+    assert 'helm test portieris-portieris -n portieris --logs' in asking
 
 
 def test_policies_follow_the_values(release):
