@@ -48,7 +48,10 @@ def overrides():
     sys.path[:0] = [str(PLUGIN), str(ROOT / 'lab' / 'sysinv')]
     from k8sapp_portieris.tests import base
     from k8sapp_portieris.tests import test_helm
+    # The most there is to read: a CA of five kilobytes in the old row.
+    old = 'caCert: |\n' + ('  %s\n' % ('M' * 64)) * 75
     operator = test_helm.helm(
+        system_type='All-in-one', old_overrides=old,
         parameters={test_helm.PROXY + ('http_proxy',): 'http://proxy:3128'},
         hosts=[base.controller()] * 2)
     return operator.get_overrides
