@@ -86,7 +86,11 @@ def take_over(cluster):
              for path in OUTSIDE + INSIDE + certificates}
     foreign = [path for path in OUTSIDE + INSIDE + certificates
                if found[path] is not None and not _is_owned(found[path])]
-    _save(cluster, foreign)
+    # A Certificate of the same release becomes ours as well, and the older
+    # server's key is gone with it.
+    _save(cluster, foreign + [
+        path for path in certificates
+        if path not in foreign and _lacks_chart_label(found[path])])
     for path in foreign:
         if path in certificates:
             cluster.delete(path)

@@ -213,6 +213,20 @@ class OnFluxCD(Older):
             body['metadata'].pop(key, None)
         return body
 
+    def test_the_certificate_of_one_chart_alone_is_given_back_too(self):
+        # From 11.0 on there is no second chart.
+        for path in (api.CERTIFICATE, SERVED):
+            self.api.objects[path]['metadata']['annotations'] = dict(
+                api.OWNED)
+        self.before = copy.deepcopy(self.api.objects)
+        self.call(FLUXCD)
+        self.assertIn(api.CERTIFICATE, self.api.objects)
+        self.apply_chart()
+        self.api.objects[api.CERTIFICATE]['spec']['issuerRef'] = {}
+        self.api.objects[SERVED]['data']['tls.crt'] = 'TkVX'
+        self.call(*FAILURES[2][:1])
+        self.assert_as_before()
+
     def test_a_plain_apply_that_fails_gives_nothing_back(self):
         self.call(FLUXCD)
         self.status = 'applying'
