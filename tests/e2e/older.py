@@ -2,10 +2,10 @@
 """An application as StarlingX shipped it before 2.0, in two shapes.
 
 Written to what is known of them: names, labels, selectors, hooks, the second
-chart with the CA, and a plugin that relaxes the webhook through the user's
-overrides. Jobs of the first shape are hook objects here, which leave the
-same behind: objects that Helm does not know. The server is that of this
-repository under the old name, for IBM's image cannot be had here.
+chart that the first shape has, and a plugin that relaxes the webhook through
+the user's overrides. Jobs of the first shape are hook objects here, which
+leave the same behind: objects that Helm does not know. The server is that of
+this repository under the old name, for IBM's image cannot be had here.
 """
 
 import hashlib
@@ -18,10 +18,13 @@ import yaml
 
 # The releases that had this shape.
 HOOKS = '7.0'
-TWO_CHARTS = '10.0'
-VERSIONS = {HOOKS: '0.7.0', TWO_CHARTS: '0.13.16'}
+ONE_CHART = '11.0'
+VERSIONS = {HOOKS: '0.7.0', ONE_CHART: '0.13.28'}
 IMAGES = {HOOKS: 'docker.io/starlingx/portieris:stx.7.0-v0.7.0',
-          TWO_CHARTS: 'icr.io/portieris/portieris:v0.13.16'}
+          ONE_CHART: 'icr.io/portieris/portieris:v0.13.28'}
+# Chart and key of the override that holds the CA.
+CA = {HOOKS: ('portieris-certs', 'caCert'),
+      ONE_CHART: ('portieris', 'TrustedCACert')}
 
 LABELS = """\
   labels:
@@ -223,21 +226,10 @@ spec:
 """
 
 CERTIFICATE = """\
-apiVersion: v1
-kind: Secret
-metadata:
-  name: portieris-certs
-  namespace: portieris
-type: kubernetes.io/tls
-data:
-  ca.pem: {{ .Values.caCert | quote }}
-  tls.crt: ""
-  tls.key: ""
----
 apiVersion: cert-manager.io/v1
 kind: Issuer
 metadata:
-  name: stx-portieris
+  name: %(issuer)s
   namespace: portieris
 spec:
   selfSigned: {}
@@ -249,8 +241,33 @@ metadata:
   namespace: portieris
 spec:
   dnsNames: [portieris.portieris.svc]
-  issuerRef: {name: stx-portieris}
+  issuerRef: {name: %(issuer)s}
   secretName: portieris-certs
+"""
+
+# The second chart fills the Secret that cert-manager writes.
+CA_SECRET = """\
+apiVersion: v1
+kind: Secret
+metadata:
+  name: portieris-certs
+  namespace: portieris
+type: kubernetes.io/tls
+data:
+  ca.pem: {{ .Values.caCert | quote }}
+  tls.crt: ""
+  tls.key: ""
+"""
+TRUSTED = """\
+{{- if .Values.TrustedCACert }}
+apiVersion: v1
+kind: Secret
+metadata:
+  name: trusted-cert
+  namespace: {{ .Release.Namespace }}
+data:
+  trustedcert.pem: {{ .Values.TrustedCACert | quote }}
+{{- end }}
 """
 
 PLUGIN = '''
@@ -332,17 +349,23 @@ def make_tarball(folder, shape):
         'replicaCount': 1, 'images': {'tags': {'portieris': IMAGES[shape]}},
         'image': {'host': 'registry.local:9001/' + host.rpartition('/')[0],
                   'tag': tag, 'pullSecret': 'default-registry-key'},
-        'webHooks': {'failurePolicy': 'Fail'}},
+        'webHooks': {'failurePolicy': 'Fail'}, 'TrustedCACert': ''},
         # Helm makes no mark of its own on what lies in crds/.
         dict(_templates(shape), **{'crds/policies.yaml': definitions(
             'portieris.cloud.ibm.com', 'v1')}))
-    _chart(root, 'portieris-certs', '0.1.0', {'caCert': ''},
-           {'templates/certificate.yaml': CERTIFICATE})
+    charts = {'portieris': VERSIONS[shape]}
+    if shape == HOOKS:
+        # FluxCD installs both at once; here the first waits for the second.
+        charts = {'portieris-certs': '0.1.0', 'portieris': VERSIONS[shape]}
+        _chart(root, 'portieris-certs', '0.1.0', {'caCert': ''}, {
+            'templates/secret.yaml': CA_SECRET,
+            'templates/certificate.yaml': CERTIFICATE % {
+                'issuer': 'stx-portieris'}})
     _write(root, 'metadata.yaml', {
         'app_name': 'portieris', 'app_version': '1.0-50',
         'helm_repo': 'stx-platform', 'maintain_user_overrides': True,
         'supported_k8s_version': {'minimum': 'v1.18.1'}})
-    _manifests(root, VERSIONS[shape])
+    _manifests(root, charts)
     _wheel(root)
     return _pack(root, os.path.join(folder, 'portieris-1.0-50.tgz'))
 
@@ -367,8 +390,10 @@ def _templates(shape):
                           'templates/crd-creation.yaml': LEFTOVER})
     else:
         inert = WEBHOOK % {'labels': LABELS, 'rules': '[]', 'hook': ''}
-        templates.update({'templates/webhooks.yaml': inert + '---\n' + real,
-                          'templates/pdb.yaml': BUDGET})
+        templates.update({
+            'templates/webhooks.yaml': inert + '---\n' + real,
+            'templates/pdb.yaml': BUDGET, 'templates/trusted.yaml': TRUSTED,
+            'templates/secret.yaml': CERTIFICATE % {'issuer': 'portieris'}})
     return templates
 
 
@@ -395,11 +420,11 @@ def _chart(root, name, version, values, files):
         packed.add(source, name)
 
 
-def _manifests(root, version):
+def _manifests(root, charts):
     _write(root, 'fluxcd-manifests/kustomization.yaml', {
         'apiVersion': 'kustomize.config.k8s.io/v1beta1',
         'kind': 'Kustomization', 'namespace': 'portieris',
-        'resources': ['base', 'portieris-certs', 'portieris']})
+        'resources': ['base'] + list(charts)})
     _write(root, 'fluxcd-manifests/base/kustomization.yaml',
            {'resources': ['helmrepository.yaml']})
     _write(root, 'fluxcd-manifests/base/helmrepository.yaml', {
@@ -407,8 +432,7 @@ def _manifests(root, version):
         'kind': 'HelmRepository', 'metadata': {'name': 'stx-platform'},
         'spec': {'url': 'http://192.0.2.1:8080/helm_charts/stx-platform',
                  'interval': '60m'}})
-    for name, chart_version in (('portieris-certs', '0.1.0'),
-                                ('portieris', version)):
+    for name, version in charts.items():
         overrides = ['%s-%s-overrides' % (name, kind)
                      for kind in ('static', 'system')]
         base = 'fluxcd-manifests/%s/' % name
@@ -424,7 +448,7 @@ def _manifests(root, version):
             'metadata': {'name': name},
             'spec': {'releaseName': 'portieris-' + name, 'interval': '1m',
                      'timeout': '2m', 'chart': {'spec': {
-                         'chart': name, 'version': chart_version,
+                         'chart': name, 'version': version,
                          'sourceRef': {'kind': 'HelmRepository',
                                        'name': 'stx-platform'}}},
                      'valuesFrom': [{'kind': 'Secret', 'name': each,

@@ -75,7 +75,7 @@ def older_one_judges(platform):
             and dry_run(platform, 'default').status == 0)
 
 
-@pytest.fixture(scope='module', params=[older.TWO_CHARTS, older.HOOKS])
+@pytest.fixture(scope='module', params=[older.ONE_CHART, older.HOOKS])
 def before(request, platform, tmp_path_factory):
     """An older application, applied, with the CA where it took one."""
     shape = request.param
@@ -87,7 +87,8 @@ def before(request, platform, tmp_path_factory):
     platform.system('application-upload', older.make_tarball(scratch, shape))
     with open(platform.environment['ca'], 'rb') as pem:
         bundle = base64.b64encode(pem.read()).decode('ascii')
-    platform.override(values={'caCert': bundle}, chart='portieris-certs')
+    chart, key = older.CA[shape]
+    platform.override('--reuse-values', values={key: bundle}, chart=chart)
     platform.system('application-apply', 'portieris')
     platform.until('the older server judges',
                    lambda: older_one_judges(platform))
@@ -102,13 +103,15 @@ def before(request, platform, tmp_path_factory):
 @pytest.fixture(scope='module')
 def failed(before, tarball, tmp_path_factory):
     """An update that failed after Helm had changed everything."""
-    before.override(values=TOO_MUCH)
+    before.override('--reuse-values', values=TOO_MUCH)
+    releases = before.does('helm', 'list', '-n', 'portieris', '-q')
     was = uid(before, *DEPLOYMENT)
     answer = before.tries(
         'system', 'application-update', older.with_timeout(
             tarball, tmp_path_factory.mktemp('impatient'), '10s'))
     assert answer.status == 1, answer
     assert uid(before, *DEPLOYMENT) == was
+    assert before.does('helm', 'list', '-n', 'portieris', '-q') == releases
     return before
 
 
@@ -143,8 +146,6 @@ def test_failed_update_leaves_the_older_application_serving(failed):
     failed.until('the older server judges again',
                  lambda: older_one_judges(failed))
     assert failed.get(*WEBHOOK)['webhooks'][0]['failurePolicy'] == 'Fail'
-    assert 'portieris-portieris-certs' in failed.does(
-        'helm', 'list', '-n', 'portieris', '-q')
 
 
 def test_update_refuses_no_pod_at_any_time(updated):
@@ -167,7 +168,7 @@ def test_update_restores_the_failure_policy_everywhere(updated):
     assert 'Ignore' not in overrides
 
 
-def test_ca_of_the_old_chart_is_trusted_after_the_update(
+def test_ca_of_before_is_trusted_after_the_update(
         updated, namespace):
     updated.apply(policy(namespace, {
         'name': updated.registry + '/*', 'policy': {'trust': {
@@ -195,6 +196,7 @@ def test_nothing_of_the_older_application_is_left(updated):
         'imagepolicies.portieris.cloud.ibm.com,issuers,configmaps,'
         'poddisruptionbudgets,secrets', '-n', 'portieris', '-o', 'name')
     for name in ('policy.portieris.cloud.ibm.com/default', 'stx-portieris',
+                 'issuer.cert-manager.io/portieris\n', 'trusted-cert',
                  'image-policy-crds', 'portieris-before-update',
                  'poddisruptionbudget.policy/portieris-portieris'):
         assert name not in names
