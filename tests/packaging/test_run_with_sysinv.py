@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import configparser
 import os
+import re
+import shutil
 import subprocess
 import sys
 
@@ -69,6 +71,36 @@ def test_pip_gets_the_constraints_of_the_platform_s_build(tmp_path):
 
     assert words[:4] == ['install', '-q', '-c', 'upper']
     assert words.count('-e') == len(NEW)
+
+
+def test_plugin_s_tests_run_on_the_sysinv_that_is_checked_out(tmp_path):
+    """The double, laid out as a checkout and without its other releases."""
+    environ = dict(os.environ, **check_out(tmp_path, NEW[:3]))
+    for part in NEW[:3]:
+        (tmp_path / part / 'setup.py').write_text(
+            'import setuptools\n'
+            "setuptools.setup(name='%s', packages=setuptools.find_packages(),"
+            " install_requires=['oslo.log'])\n" % part.split('/')[1])
+    double = tmp_path / NEW[0] / 'sysinv'
+    shutil.copytree(ROOT / 'lab' / 'sysinv' / 'sysinv', double,
+                    ignore=shutil.ignore_patterns('__pycache__'))
+    # By its name the tests would know it.
+    (double / 'double.py').rename(double / 'shape.py')
+    for path in double.glob('*/*.py'):
+        path.write_text(path.read_text().replace(
+            'from sysinv import double', 'from sysinv import shape as double'))
+    subprocess.run([sys.executable, '-m', 'venv', tmp_path / 'venv'],
+                   check=True)
+
+    done = subprocess.run(
+        [tmp_path / 'venv' / 'bin' / 'python',
+         'tests/packaging/run_with_sysinv.py'], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=dict(environ,
+                 SYSINV_API_DIR=str(ROOT / 'tests/contract/sysinv-api')))
+
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert re.search('Ran [0-9]{3,} tests', done.stdout)
 
 
 def test_tox_has_the_environment():
