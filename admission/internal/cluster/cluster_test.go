@@ -28,6 +28,12 @@ func connect(t *testing.T, config *rest.Config) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
+	runs(t, c)
+	return c
+}
+
+// runs keeps a connection going until the test ends.
+func runs(t *testing.T, c *Cluster) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -38,7 +44,6 @@ func connect(t *testing.T, config *rest.Config) *Cluster {
 		cancel()
 		<-ended
 	})
-	return c
 }
 
 // One API server serves all of these, since it takes seconds to start. All

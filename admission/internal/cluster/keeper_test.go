@@ -114,16 +114,7 @@ func wired(t *testing.T, config *rest.Config, believe time.Duration) (
 		t.Fatal(err)
 	}
 	c.secrets.keepFor, c.accounts.keepFor = believe, believe
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		c.Run(ctx)
-	}()
-	t.Cleanup(func() {
-		cancel()
-		<-ended
-	})
+	runs(t, c)
 	// One that was refused is tried again, which counts as well.
 	kubetest.Eventually(t, "both watches were asked for", func() bool {
 		return between.opened.Load() >= 2

@@ -6,7 +6,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -177,30 +176,7 @@ func TestManyWhoAskAtOnceReadOneGPGSignature(t *testing.T) {
 	s, verifier := newShelf(t)
 	request := s.request()
 	request.SignedBy = []simple.Requirement{{KeyRing: s.gpgSigned(t)}}
-	s.mutex.Lock() // until all have asked
-	failures := make(chan error, 50)
-	var all sync.WaitGroup
-	for range cap(failures) {
-		all.Go(func() {
-			if _, err := verifier.Digest(context.Background(), request); err != nil {
-				failures <- err
-			}
-		})
-	}
-	s.mutex.Unlock()
-	all.Wait()
-	if len(failures) > 0 {
-		t.Fatal(<-failures)
-	}
-	read := 0
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	for _, path := range s.asked {
-		if strings.HasSuffix(path, "/signature-1") {
-			read++
-		}
-	}
-	if read != 1 {
+	if read := s.readBy50(t, verifier, request, "/signature-1"); read != 1 {
 		t.Errorf("the signature was read %d times", read)
 	}
 }
