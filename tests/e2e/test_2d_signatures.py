@@ -27,7 +27,10 @@ SERVE = textwrap.dedent('''
             super().__init__(*args, directory=sys.argv[1])
         def log_message(self, *args):
             pass
-    server = http.server.ThreadingHTTPServer(('', 9444), Quiet)
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, *args):
+            pass  # the caller has hung up, as it may
+    server = Server(('', 9444), Quiet)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[2], sys.argv[3])
     server.socket = context.wrap_socket(server.socket, server_side=True)
