@@ -140,6 +140,9 @@ class SampleLifecycle(lifecycle_base.AppLifecycleOperator):
         wanted, _, kind = os.environ.get("SAMPLE_RAISE", "").partition(":")
         if wanted in (name, "%s@%s" % (name, app.version)):
             raise getattr(exception, kind)("sample says no")
+        if hook_info.lifecycle_type == "check":
+            super(SampleLifecycle, self).app_lifecycle_actions(
+                context, conductor_obj, app_op, app, hook_info)
 
 
 class SampleKustomize(kustomize_base.FluxCDKustomizeOperator):

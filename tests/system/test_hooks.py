@@ -183,6 +183,14 @@ def test_force_reaches_the_hooks(installable):
     assert installable.hooks()[0]['extra'] == {'force': True}
 
 
+def test_what_the_metadata_forbids_needs_force(platform, tmp_path):
+    platform.does('application-upload', Sample(tmp_path / 'staging', metadata={
+        'behavior': {'forbidden_manual_operations': ['delete']}}).pack())
+    assert 'Delete is disabled' in platform.refuses(
+        'application-delete', 'sample')
+    platform.does('application-delete', 'sample', '--force')
+
+
 @pytest.mark.parametrize('release', SOME)
 def test_a_delete(installable, release):
     installable.does('application-delete', 'sample', STX_RELEASE=release)

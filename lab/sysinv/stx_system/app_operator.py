@@ -20,6 +20,7 @@ from stx_system.hooks import Hooks
 from stx_system import manifests
 from stx_system import metadata
 from stx_system import tools
+from sysinv.common import constants
 from sysinv.common import exception
 
 LOG = logging.getLogger(__name__)
@@ -43,8 +44,8 @@ class AppOperator(object):
         self._helm = helm
         self._kube = kube
         self._plugins = helm.plugins
-        self._apps_metadata = {row.name: row.app_metadata
-                               for row in dbapi.kube_app_get_all()}
+        self._apps_metadata = {constants.APP_METADATA_APPS: {
+            row.name: row.app_metadata for row in dbapi.kube_app_get_all()}}
         self.registry = registry
         self._aborts = Aborts(platform)
 

@@ -13,6 +13,7 @@ from stx_system import manifests
 from stx_system import plugins
 from stx_system import tarball
 from stx_system import tools
+from sysinv.common import constants
 
 LOG = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ def perform(app_op, app, tarfile):
     shutil.rmtree(app.inst_path, ignore_errors=True)
     os.makedirs(app.inst_path)
     content = tarball.check(tarfile, app.inst_path, app_op._release)
-    app_op._apps_metadata[app.name] = content
+    app_op._apps_metadata[constants.APP_METADATA_APPS][app.name] = content
     app._kube_app = app_op._dbapi.kube_app_update(
         app.id, {'app_metadata': content})
     plugins.install(app)

@@ -61,6 +61,7 @@ APP_PROGRESS_UPDATE_COMPLETED = (
 APP_PROGRESS_VALIDATE_UPLOAD_CHARTS = 'validating and uploading charts'
 
 # metadata.yaml.
+APP_METADATA_APPS = 'apps'
 APP_METADATA_BEHAVIOR = 'behavior'
 APP_METADATA_FORBIDDEN_MANUAL_OPERATIONS = 'forbidden_manual_operations'
 APP_METADATA_MAINTAIN_ATTRIBUTES = 'maintain_attributes'

@@ -30,13 +30,14 @@ def _check(conductor_obj, app, hook_info):
         extra = hook_info[LifecycleConstants.EXTRA]
         if extra[constants.APP_LIFECYCLE_FORCE_OPERATION]:
             return
-        metadata = conductor_obj.apps_metadata.get(app.name, {})
+        metadata = conductor_obj.apps_metadata[
+            constants.APP_METADATA_APPS].get(app.name, {})
         behavior = metadata.get(constants.APP_METADATA_BEHAVIOR) or {}
         forbidden = behavior.get(
             constants.APP_METADATA_FORBIDDEN_MANUAL_OPERATIONS) or []
         if hook_info.operation in forbidden:
             raise exception.LifecycleSemanticCheckOpererationBlocked(
-                op=hook_info.operation, app=app.name)
+                op=hook_info.operation.capitalize(), app=app.name)
 
 
 def _manage_resources(app_op, app, hook_info):

@@ -200,7 +200,8 @@ class AppOperator(object):
 class Conductor(object):
 
     def __init__(self, **behavior):
-        self.apps_metadata = {'portieris': {'behavior': behavior}}
+        self.apps_metadata = {'apps': {'portieris': {
+            'behavior': behavior}}}
 
 
 def run(app_op, mode, lifecycle_type, timing, operation, extra=None,
