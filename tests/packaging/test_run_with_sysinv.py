@@ -73,15 +73,17 @@ def test_pip_gets_the_constraints_of_the_platform_s_build(tmp_path):
     assert words.count('-e') == len(NEW)
 
 
-def test_plugin_s_tests_run_on_the_sysinv_that_is_checked_out(tmp_path):
-    """The double, laid out as a checkout and without its other releases."""
-    environ = dict(os.environ, **check_out(tmp_path, NEW[:3]))
+@pytest.fixture(scope='module')
+def checked_out(tmp_path_factory):
+    """The double, laid out as the checkout of one release, with a Python."""
+    folder = tmp_path_factory.mktemp('checkout')
+    check_out(folder, NEW[:3])
     for part in NEW[:3]:
-        (tmp_path / part / 'setup.py').write_text(
+        (folder / part / 'setup.py').write_text(
             'import setuptools\n'
             "setuptools.setup(name='%s', packages=setuptools.find_packages(),"
             " install_requires=['oslo.log'])\n" % part.split('/')[1])
-    double = tmp_path / NEW[0] / 'sysinv'
+    double = folder / NEW[0] / 'sysinv'
     shutil.copytree(ROOT / 'lab' / 'sysinv' / 'sysinv', double,
                     ignore=shutil.ignore_patterns('__pycache__'))
     # By its name the tests would know it.
@@ -89,14 +91,23 @@ def test_plugin_s_tests_run_on_the_sysinv_that_is_checked_out(tmp_path):
     for path in double.glob('*/*.py'):
         path.write_text(path.read_text().replace(
             'from sysinv import double', 'from sysinv import shape as double'))
-    subprocess.run([sys.executable, '-m', 'venv', tmp_path / 'venv'],
+    (double / '__init__.py').write_text(
+        'import os\nfrom sysinv import shape\n'
+        "shape.emulate(os.environ['CHECKED_OUT'])\n")
+    subprocess.run([sys.executable, '-m', 'venv', folder / 'venv'],
                    check=True)
+    return folder
 
+
+@pytest.mark.parametrize('release', ['stx.8.0', 'stx.9.0', 'master'])
+def test_plugin_s_tests_run_on_the_sysinv_that_is_checked_out(
+        checked_out, release):
     done = subprocess.run(
-        [tmp_path / 'venv' / 'bin' / 'python',
+        [checked_out / 'venv' / 'bin' / 'python',
          'tests/packaging/run_with_sysinv.py'], cwd=ROOT, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env=dict(environ,
+        env=dict(os.environ, STX_CONFIG=str(checked_out / 'config'),
+                 CHECKED_OUT=release,
                  SYSINV_API_DIR=str(ROOT / 'tests/contract/sysinv-api')))
 
     assert done.returncode == 0, done.stdout[-3000:]

@@ -166,7 +166,7 @@ def left(app_op):
         app_op._kube.secrets, app_op._dbapi.user_overrides))
 
 
-@base.on_each_release(since='master')
+@base.on_newest_release
 class Moments(object):
 
     def setUp(self):
