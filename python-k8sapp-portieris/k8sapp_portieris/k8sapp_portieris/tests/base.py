@@ -186,6 +186,7 @@ class Kube(object):
     def __init__(self):
         self.api = api.platform()
         self.namespaces = {'kube-system', 'default'}
+        self.labels = {}
         self.secrets = {('kube-system', 'default-registry-key'): {
             '.dockerconfigjson': 'e30='}}
 
@@ -197,6 +198,9 @@ class Kube(object):
 
     def kube_create_namespace(self, namespace):
         self.namespaces.add(namespace)
+
+    def kube_patch_namespace(self, namespace, body):
+        self.labels[namespace] = body['metadata']['labels']
 
     def kube_delete_namespace(self, namespace, **kwargs):
         self.namespaces.discard(namespace)
