@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -118,6 +119,21 @@ def test_all_that_is_shipped_has_its_license(bill):
     assert [one['name'] for one in shipped if not one.get('licenses')] == []
     assert listed(bill)['pkg:golang/gopkg.in/yaml.v3@v3.0.1'][
         'licenses'] == [{'expression': 'Apache-2.0 AND MIT'}]
+
+
+def test_cache_that_a_build_has_filled_is_enough(tmp_path, monkeypatch):
+    """A build holds modules against go.sum and asks for no other sums."""
+    module = 'gopkg.in/yaml.v3@v3.0.1'
+    full = subprocess.run(['go', 'env', 'GOMODCACHE'], text=True, check=True,
+                          stdout=subprocess.PIPE).stdout.strip()
+    monkeypatch.setenv('GOMODCACHE', str(tmp_path / 'mod'))
+    subprocess.run(
+        ['go', 'mod', 'download', '-modcacherw', module], check=True,
+        cwd=tmp_path, env=dict(
+            os.environ, GOPROXY='file://%s/cache/download' % full,
+            GOSUMDB='off', GOFLAGS=''))
+
+    assert licenses.of_modules([module]) == {module: 'Apache-2.0 AND MIT'}
 
 
 def test_module_that_is_not_in_the_cache_is_named():
