@@ -186,7 +186,6 @@ class Kube(object):
     def __init__(self):
         self.api = api.platform()
         self.namespaces = {'kube-system', 'default'}
-        self.labels = {}
         self.secrets = {('kube-system', 'default-registry-key'): {
             '.dockerconfigjson': 'e30='}}
 
@@ -200,7 +199,7 @@ class Kube(object):
         self.namespaces.add(namespace)
 
     def kube_patch_namespace(self, namespace, body):
-        self.labels[namespace] = body['metadata']['labels']
+        """Take the labels that some releases give every namespace."""
 
     def kube_delete_namespace(self, namespace, **kwargs):
         self.namespaces.discard(namespace)

@@ -280,17 +280,3 @@ class Resources(object):
         self.assertEqual({'kube-system', 'default'},
                          app_op._kube.namespaces)
         self.assertEqual([], app_op._kube.api.changes)
-
-
-@base.on_each_release(since='stx.7.0')
-class PodSecurity(object):
-
-    def test_the_level_that_sysinv_allows_a_namespace_gets_there(self):
-        allowed = base.sysinv('helm.common').PRIVILEGED_NS
-        allowed.append('portieris')
-        self.addCleanup(allowed.remove, 'portieris')
-        app_op = base.AppOperator()
-        run(app_op, 'manual', 'resource', 'pre', 'apply')
-        self.assertEqual(
-            'privileged', app_op._kube.labels['portieris'][
-                'pod-security.kubernetes.io/enforce'])
