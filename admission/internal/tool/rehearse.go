@@ -75,9 +75,6 @@ func (p *Pods) Add(pod *workload.Object) {
 	}
 }
 
-// Count is how many pods are judged, and how many images they run.
-func (p *Pods) Count() (pods, images int) { return p.count, len(p.images) }
-
 // Row is what becomes of one image, for one reason, in all pods that run it.
 type Row struct {
 	Image  string  `json:"image"`

@@ -10,11 +10,6 @@ NAME = 'portieris-issuance-test'
 _ISSUED_SECONDS = 60
 
 
-def is_offered(cluster):
-    """Tell whether the cluster knows cert-manager's kinds at all."""
-    return cluster.get('/apis/' + GROUP) is not None
-
-
 def problem(cluster, namespace):
     """Return what keeps cert-manager from issuing, None if nothing does."""
     group = cluster.get('/apis/' + GROUP)

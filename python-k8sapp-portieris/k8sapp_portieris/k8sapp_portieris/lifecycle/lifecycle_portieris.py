@@ -58,11 +58,10 @@ BACKUPS = (constants.APP_BACKUP, constants.APP_ETCD_BACKUP,
 # An update calls no operation hook, and on success no resource/post. One that
 # fails before the request calls nothing more up to 8.0, so nothing that has
 # to be undone is done before the request.
+CHECKS = ('_check_cert_manager', '_check_overrides', '_check_cluster')
 BEFORE_BASE = {
-    (CHECK, PRE, APPLY): ('_check_cert_manager', '_check_overrides',
-                          '_check_cluster'),
-    (CHECK, PRE, UPDATE): ('_check_cert_manager', '_check_overrides',
-                           '_check_cluster'),
+    (CHECK, PRE, APPLY): CHECKS,
+    (CHECK, PRE, UPDATE): CHECKS,
     # At the checks of an update the new application has no user overrides
     # yet, and before 6.0 there is none.
     (RESOURCE, PRE, APPLY): ('_check_overrides', '_check_cluster',
