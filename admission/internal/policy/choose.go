@@ -84,7 +84,7 @@ func anyEntry(*v1.Repository) bool { return true }
 // each image.
 func best(policies []named, image Image,
 	counts func(*v1.Repository) bool) (Choice, bool) {
-	forms := image.forms()
+	forms, whole := image.forms()
 	var entryOf named
 	var found *v1.Repository
 	longest := -1
@@ -94,7 +94,7 @@ func best(policies []named, image Image,
 			if !counts(entry) {
 				continue
 			}
-			length := specificity(entry.Name, forms)
+			length := specificity(entry.Name, forms, whole)
 			if length > longest || length >= 0 && length == longest &&
 				policy.name < entryOf.name {
 				longest, entryOf, found = length, policy, entry
@@ -113,14 +113,14 @@ const exact, asWritten = 1 << 20, 1 << 21
 
 // specificity ranks a pattern that matches any form of an image by the length
 // of its text; one that does not match gets -1. A pattern that is the
-// reference as written ranks above all others, and one that is another form
-// of it in full above every pattern with a star. The last form, the name
-// alone, is no such form: it leaves out which image is meant.
-func specificity(pattern string, forms []string) int {
+// reference as written ranks above all others, and one that is another whole
+// form of it above every pattern with a star.
+func specificity(pattern string, forms []string, whole int) int {
 	if pattern == forms[0] {
 		return asWritten
 	}
-	for _, form := range forms[1 : len(forms)-1] {
+	pattern = foldedHost(pattern)
+	for _, form := range forms[1:whole] {
 		if pattern == form {
 			return exact + len(pattern)
 		}

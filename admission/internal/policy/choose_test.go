@@ -115,6 +115,13 @@ func TestChooseSeesTheFullName(t *testing.T) {
 		"with a digest for the tag": {"r:9001/app", "r:9001/app@" + digest},
 		"with tag and digest":       {"r:9001/app:v1", "r:9001/app:v1@" + digest},
 		"of another spelling":       {"docker.io/*", "index.docker.io/a/b"},
+		"in other letters":          {"r.io:9001/*", "R.io:9001/app"},
+		"in the policy's letters":   {"R.io:9001/app", "r.io:9001/app:v1"},
+		"with the usual port":       {"r.io/app:v1", "r.io:443/app:v1"},
+		"without the usual port":    {"r.io:443/*", "r.io/app"},
+		"at an address":             {"[fd00::1]:9001/*", "[FD00:0::0001]:9001/app"},
+		"at an address in full":     {"[fd00:0:0:0:0:0:0:1]/*", "[fd00::1]:443/app"},
+		"at a mapped address":       {"10.0.0.1:9001/*", "[::ffff:a00:1]:9001/app"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			choice, err := Choose(set(cluster("x", "*", row.entry)),
@@ -124,6 +131,21 @@ func TestChooseSeesTheFullName(t *testing.T) {
 					row.image, choice.Entry.Name, err, row.entry)
 			}
 		})
+	}
+}
+
+func TestChooseKeepsRegistriesApart(t *testing.T) {
+	for entry, image := range map[string]string{
+		"r.io/*":           "r.io:9001/app",
+		"r.io:443/*":       "r.io:9443/app",
+		"r.io:9001/*":      "r.io/app",
+		"[fd00::1]/*":      "[fd00::1:443]/app",
+		"[fd00::1]:9001/*": "[fd00::2]:9001/app",
+	} {
+		choice, err := Choose(set(cluster("x", "*", entry)), parsed(t, image))
+		if err != nil || choice.Entry.Name != "*" {
+			t.Errorf("%q is judged by %q, %v", image, choice.Entry.Name, err)
+		}
 	}
 }
 

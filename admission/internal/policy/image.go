@@ -6,6 +6,7 @@
 package policy
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -61,19 +62,71 @@ func (i Image) WithDigest(digest string) string {
 // most telling first. Matching all of them keeps a user from choosing another
 // entry by another spelling: nginx for docker.io/library/nginx:latest, or a
 // digest where the policy names the repository. The first is the reference as
-// written, the last the name alone.
-func (i Image) forms() []string {
-	forms := []string{i.Written}
-	if i.Tag != "" && i.Digest != "" {
-		forms = append(forms, i.Name+":"+i.Tag+"@"+i.Digest)
+// written; the whole ones say which image of the repository is meant.
+func (i Image) forms() (all []string, whole int) {
+	all = []string{i.Written}
+	path := strings.TrimPrefix(i.Name, i.Host)
+	hosts := hosts(i.Host)
+	for _, host := range hosts {
+		name := host + path
+		if i.Tag != "" && i.Digest != "" {
+			all = append(all, name+":"+i.Tag+"@"+i.Digest)
+		}
+		if i.Digest != "" {
+			all = append(all, name+"@"+i.Digest)
+		}
+		if i.Tag != "" {
+			all = append(all, name+":"+i.Tag)
+		}
 	}
-	if i.Digest != "" {
-		forms = append(forms, i.WithDigest(i.Digest))
+	whole = len(all)
+	for _, host := range hosts {
+		all = append(all, host+path)
 	}
-	if i.Tag != "" {
-		forms = append(forms, i.Name+":"+i.Tag)
+	return all, whole
+}
+
+// hosts are the texts by which the same registry is reached, folded: 443 is
+// the port of one that names none.
+func hosts(host string) []string {
+	host = folded(host)
+	if bare, ok := strings.CutSuffix(host, ":443"); ok {
+		return []string{bare, host}
 	}
-	return append(forms, i.Name)
+	if strings.LastIndex(host, ":") > strings.LastIndex(host, "]") {
+		return []string{host}
+	}
+	return []string{host, host + ":443"}
+}
+
+// folded gives the texts of one host the same form: names know no case, and
+// an IPv6 address can be written in many ways.
+func folded(host string) string {
+	host = strings.ToLower(host)
+	if !strings.HasPrefix(host, "[") {
+		return host
+	}
+	text, port, _ := strings.Cut(host[1:], "]")
+	address, err := netip.ParseAddr(text)
+	if err != nil {
+		return host
+	}
+	if address = address.Unmap(); address.Is4() {
+		return address.String() + port
+	}
+	return "[" + address.String() + "]" + port
+}
+
+// foldedHost folds the part of a pattern that stands for a registry. Most
+// need it not, and this is done for each pattern and image.
+func foldedHost(pattern string) string {
+	slash := strings.IndexByte(pattern, '/')
+	for i := range max(slash, 0) {
+		if c := pattern[i]; 'A' <= c && c <= 'Z' || c == '[' {
+			return folded(pattern[:slash]) + pattern[slash:]
+		}
+	}
+	return pattern
 }
 
 // Match tells whether a pattern matches one spelling of a reference. A star

@@ -54,12 +54,12 @@ func Rank(set Set, image Image) []Candidate {
 }
 
 func ranked(policies []named, image Image) []Candidate {
-	forms := image.forms()
+	forms, whole := image.forms()
 	var candidates []Candidate
 	best, matches := -1, 0
 	for _, policy := range policies {
 		for _, entry := range policy.spec.Repositories {
-			rank := specificity(entry.Name, forms)
+			rank := specificity(entry.Name, forms, whole)
 			candidates = append(candidates, Candidate{
 				Source: policy.source(), Entry: entry, rank: rank})
 			if rank < 0 {
