@@ -237,8 +237,8 @@ def wheel_builders():
             [sys.executable, '-m', 'pip', 'install', '--no-deps',
              '--disable-pip-version-check', '--target',
              os.path.join(scratch, 'lib'), *WHEEL_BUILDERS],
-            'fetch %s' % ' and '.join(WHEEL_BUILDERS),
-            os.path.join(scratch, 'log'))
+            'fetch %s from the package index, this once' % ' and '.join(
+                WHEEL_BUILDERS))
         try:
             os.rename(os.path.join(scratch, 'lib'), folder)
         except OSError:

@@ -2,11 +2,14 @@
 """The command line: one module a verb, errors as sentences."""
 
 import argparse
+import errno
 import importlib
 import os
+import signal
 import sys
 
 from portieris_app.errors import Failure
+from portieris_app import programs
 
 VERBS = ('build', 'verify', 'image', 'packages', 'sbom', 'release', 'lab',
          'demo')
@@ -22,6 +25,18 @@ examples:
 
 'portieris-app VERB --help' shows the options of a verb.
 """
+
+
+OLDEST_PYTHON = (3, 9)
+MODULE = 'the Python module "%s" is missing. "make venv" installs all that ' \
+         'is needed; then use build/venv/bin/portieris-app.'
+CURES = {
+    errno.ENOSPC: ' Make room there, or let TMPDIR and --output name places '
+                  'on another disk.',
+    errno.EROFS: ' Use a copy of the checkout in a folder that can be '
+                 'written.',
+    errno.EACCES: ' Run this as the owner of it.',
+}
 
 
 def build_parser(verbs):
@@ -42,19 +57,38 @@ def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     # One verb needs one module; the help shows them all.
     verbs = argv[:1] if argv[:1] and argv[0] in VERBS else VERBS
-    args = build_parser(verbs).parse_args(argv)
     try:
+        args = build_parser(verbs).parse_args(argv)
         return args.run(args)
     except Failure as failure:
-        print('portieris-app: %s' % failure, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('portieris-app: interrupted.', file=sys.stderr)
-        return 130
+        return fail(failure)
+    except ModuleNotFoundError as error:
+        if error.name.startswith('portieris_app'):
+            raise
+        return fail(MODULE % error.name)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # A full disk, a read-only folder: it can come from anywhere.
+        return fail('%s%s.%s' % (
+            '%s: ' % error.filename if error.filename else '',
+            error.strerror or error, CURES.get(error.errno, '')))
+    except KeyboardInterrupt as stop:
+        fail('interrupted.')
+        return 128 + getattr(stop, 'number', signal.SIGINT)
+
+
+def fail(sentence):
+    print('portieris-app: %s' % sentence, file=sys.stderr)
+    return 1
 
 
 def entry():
     """Run as a program: also quiet when the reader of a pipe goes away."""
+    if sys.version_info < OLDEST_PYTHON:
+        sys.exit('portieris-app: this is Python %d.%d, and it needs 3.9 or '
+                 'later.' % sys.version_info[:2])
+    programs.end_as_by_interrupt()
     try:
         status = main()
         sys.stdout.flush()

@@ -104,8 +104,7 @@ def compile_server(module, version, scratch):
          '-tags', 'containers_image_openpgp',
          '-ldflags', '-s -w -buildid= -X main.version=' + version,
          '-o', scratch + os.sep, './cmd/portieris', './cmd/portieris-image'],
-        'compile the admission server',
-        os.path.join(scratch, 'go-build.log'), cwd=module, env=env)
+        'compile the admission server', cwd=module, env=env)
 
 
 def pack(scratch, name, path):

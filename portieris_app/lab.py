@@ -3,6 +3,7 @@
 
 import os
 
+from portieris_app import apt
 from portieris_app import checkout
 from portieris_app.errors import Failure
 from portieris_app.labtools import binaries
@@ -109,8 +110,8 @@ def run_build(args):
 
 def prepare():
     """Install the Debian packages that the lab and its tests run on."""
-    packages.install(os.path.join(checkout.root(), 'build', 'log',
-                                  'apt.log'))
+    apt.install(packages.missing(), 'The lab', os.path.join(
+        checkout.root(), 'build', 'log', 'apt.log'))
 
 
 def run_down(args):

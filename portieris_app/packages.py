@@ -13,6 +13,7 @@ import tempfile
 
 import yaml
 
+from portieris_app import apt
 from portieris_app import build
 from portieris_app import checkout
 from portieris_app.errors import Failure
@@ -203,21 +204,8 @@ def missing(programs):
 def prepare(kind, programs):
     """Install what is missing, or say what to install."""
     packages = missing(programs)
-    if not packages:
-        return
-    if os.geteuid() or not shutil.which('apt-get'):
-        raise Failure('Building %s packages needs Debian\'s packages %s. '
-                      'Install them, or run this as root on Debian.' % (
-                          kind, ', '.join(packages)))
-    with tempfile.TemporaryDirectory(prefix='portieris-app-') as scratch:
-        log = os.path.join(scratch, 'apt.log')
-        env = dict(os.environ, DEBIAN_FRONTEND='noninteractive')
-        apt = ['apt-get', '-o', 'DPkg::Lock::Timeout=300', '-q']
-        progress.run(apt + ['update'], 'read the package lists', log,
-                     env=env)
-        progress.run(
-            apt + ['install', '-y', '--no-install-recommends', *packages],
-            'install %s' % ' '.join(packages), log, env=env)
+    if packages:
+        apt.install(packages, 'Building %s packages' % kind)
 
 
 def environment():
@@ -290,8 +278,7 @@ def rpmbuild(source, spec, export, top, settings, env):
          *(word for key, value in defines.items()
            for word in ('--define', '%s %s' % (key, value))),
          os.path.join(top, 'SPECS', name + '.spec')],
-        'build the RPM packages of %s' % name, os.path.join(top, 'log'),
-        cwd=top, env=env)
+        'build the RPM packages of %s' % name, cwd=top, env=env)
 
 
 def unpacked_rpm(top, env):
@@ -334,8 +321,7 @@ def buildpackage(source, room, export, top, env):
     packing.export(folder, os.path.join(tree, 'debian'))
     progress.run(
         ['dpkg-buildpackage', '-d', '-us', '-uc'],
-        'build the Debian packages of %s' % name, os.path.join(top, 'log'),
-        cwd=tree,
+        'build the Debian packages of %s' % name, cwd=tree,
         # The date of a Debian package is that of its changelog.
         env={key: value for key, value in env.items()
              if key != 'SOURCE_DATE_EPOCH'})

@@ -15,8 +15,9 @@ from portieris_app.errors import Failure
 
 # 2026-01-01T00:00:00Z, unless SOURCE_DATE_EPOCH says otherwise.
 DEFAULT_EPOCH = 1767225600
-# The oldest date that a zip file, and so a wheel, can hold.
+# The dates that a zip file, and so a wheel, can hold: 1980 to 2107.
 OLDEST_EPOCH = 315532800
+NEWEST_EPOCH = 4354819199
 
 # What editors, caches and earlier builds leave beside sources.
 LITTER = ('.git', '__pycache__', '*.pyc', '*.egg-info', '.eggs', 'build',
@@ -27,10 +28,12 @@ LITTER = ('.git', '__pycache__', '*.pyc', '*.egg-info', '.eggs', 'build',
 def epoch():
     """Return the time that every archive member gets."""
     text = os.environ.get('SOURCE_DATE_EPOCH', str(DEFAULT_EPOCH))
-    if not text.isdigit() or int(text) < OLDEST_EPOCH:
+    if not (text.isascii() and text.isdigit()
+            and OLDEST_EPOCH <= int(text) <= NEWEST_EPOCH):
         raise Failure(
-            'SOURCE_DATE_EPOCH is "%s": set it to seconds since 1970, at '
-            'least %d (1980), or unset it.' % (text, OLDEST_EPOCH))
+            'SOURCE_DATE_EPOCH is "%s": set it to seconds since 1970, from '
+            '%d (1980) to %d (2107), or unset it.' % (
+                text, OLDEST_EPOCH, NEWEST_EPOCH))
     return int(text)
 
 

@@ -10,10 +10,12 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
 from portieris_app.errors import Failure
+from portieris_app import programs
 
 HEARTBEAT_SECONDS = 15
 LOG_TAIL_LINES = 15
@@ -51,29 +53,44 @@ def step(text, heartbeat=HEARTBEAT_SECONDS):
                                  time.monotonic() - started))
 
 
-def run(cmd, what, log_path, cwd=None, env=None):
+def run(cmd, what, log_path=None, cwd=None, env=None):
     """Run ``cmd`` as the step ``what`` with its output in ``log_path``.
 
-    A command that cannot start or that fails raises Failure, with the end
-    of the log in the sentence.
+    Without a path the output is kept no longer than the command runs. A
+    command that cannot start or that fails raises Failure, with the end of
+    its output in the sentence.
     """
-    os.makedirs(os.path.dirname(os.path.abspath(log_path)), exist_ok=True)
-    with step(what), open(log_path, 'wb') as log:
+    with step(what), opened(log_path) as log:
         try:
-            status = subprocess.run(
+            process = subprocess.Popen(
                 cmd, cwd=cwd, env=env, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=subprocess.STDOUT).returncode
+                stdout=log, stderr=subprocess.STDOUT)
         except OSError as error:
             raise Failure('%s: cannot start %s: %s.' % (
                 what, cmd[0], error.strerror)) from error
-    if status:
-        raise Failure('%s: "%s" ended with %d. The end of %s:\n%s' % (
-            what, ' '.join(shlex.quote(str(word)) for word in cmd), status,
-            log_path, tail(log_path)))
+        status = programs.status_of(process)
+        if status:
+            raise Failure('%s: "%s" ended with %d. The end of %s:\n%s' % (
+                what, ' '.join(shlex.quote(str(word)) for word in cmd),
+                status, log_path or 'what it said', tail(log)))
 
 
-def tail(path, lines=LOG_TAIL_LINES):
+def opened(log_path):
+    """Return a file for the output of a command."""
+    if not log_path:
+        return tempfile.TemporaryFile()
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(log_path)),
+                    exist_ok=True)
+        return open(log_path, 'w+b')
+    except OSError as error:
+        raise Failure('Cannot write the log %s: %s.' % (
+            log_path, error.strerror)) from error
+
+
+def tail(log, lines=LOG_TAIL_LINES):
     """Return the last lines of a log, indented."""
-    with open(path, encoding='utf-8', errors='replace') as log:
-        last = collections.deque(log, lines)
-    return ''.join('  ' + line for line in last).rstrip('\n')
+    log.seek(0)
+    last = collections.deque(log, lines)
+    return ''.join('  ' + line.decode(errors='replace')
+                   for line in last).rstrip('\n')

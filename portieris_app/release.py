@@ -2,6 +2,7 @@
 """release: everything that is published, with checksums and signatures."""
 
 import argparse
+import contextlib
 import hashlib
 import os
 import shutil
@@ -18,6 +19,7 @@ from portieris_app import sbom
 from portieris_app import versions
 
 SUMS = 'SHA256SUMS'
+SIGNATURE = '.asc'
 # No transparency log, no time stamps, no public roots: a key alone.
 SIGNING_CONFIG = ('{"mediaType":"application/vnd.dev.sigstore.signingconfig'
                   '.v0.2+json","rekorTlogConfig":{},"tsaConfig":{}}\n')
@@ -82,7 +84,7 @@ def run(args):
     made, digest = make(args.output, args.packages)
     with tempfile.TemporaryDirectory(prefix='portieris-app-') as scratch:
         if args.gpg_key:
-            made.append(sign_sums(gpg, args.gpg_key, args.output, scratch))
+            made.append(sign_sums(gpg, args.gpg_key, args.output))
         if args.push:
             push(skopeo, args, made[1], scratch)
         if args.cosign_key:
@@ -121,6 +123,8 @@ def make(output, kinds=()):
     for kind in kinds:
         made += packages.make(kind, output)
     sums = os.path.join(output, SUMS)
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(sums + SIGNATURE)  # it was of other sums
     with packing.replacing(sums) as new:
         build.put('', new, ''.join(
             '%s  %s\n' % (sha256(path), os.path.basename(path))
@@ -132,14 +136,14 @@ def sha256(path):
     return hashlib.sha256(packing.read('', path)).hexdigest()
 
 
-def sign_sums(gpg, key, output, scratch):
+def sign_sums(gpg, key, output):
     sums = os.path.join(output, SUMS)
-    with packing.replacing(sums + '.asc') as new:
+    with packing.replacing(sums + SIGNATURE) as new:
         progress.run(
             [gpg, '--batch', '--yes', '--local-user', key, '--armor',
              '--output', new, '--detach-sign', sums],
-            'sign the checksums', os.path.join(scratch, 'gpg.log'))
-    return sums + '.asc'
+            'sign the checksums')
+    return sums + SIGNATURE
 
 
 def name_only(reference):
@@ -177,8 +181,7 @@ def push(skopeo, args, tar, scratch):
     progress.run(
         [*command, 'copy', *options, 'oci-archive:' + tar,
          'docker://' + args.push],
-        'copy the image to %s' % args.push,
-        os.path.join(scratch, 'skopeo.log'))
+        'copy the image to %s' % args.push)
 
 
 def cosign_image(cosign, args, digest, scratch):
@@ -193,4 +196,4 @@ def cosign_image(cosign, args, digest, scratch):
         command += ['--registry-cacert', args.ca]
     progress.run(
         command + ['%s@%s' % (name_only(args.push), digest)],
-        'sign the image with cosign', os.path.join(scratch, 'cosign.log'))
+        'sign the image with cosign')

@@ -5,6 +5,7 @@ A stamp with a digest of the sources stands for a finished build: asking the
 Go tool costs seconds, and linking Kubernetes anew costs twenty.
 """
 
+import contextlib
 import hashlib
 import os
 
@@ -61,6 +62,7 @@ def build(root, only=None):
         stamp = os.path.join(root, 'build', 'lab', target.name + '.stamp')
         if up_to_date(out, target, stamp, digest):
             continue
+        drop_stamp(stamp)
         os.makedirs(out, exist_ok=True)
         progress.run(
             ['go', 'build', '-trimpath', '-ldflags', LDFLAGS,
@@ -82,6 +84,12 @@ def up_to_date(out, target, stamp, digest):
             return old.read() == digest
     except OSError:
         return False
+
+
+def drop_stamp(stamp):
+    """Own up that what is there may be of any sources, or half written."""
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(stamp)
 
 
 def write_stamp(stamp, digest):

@@ -45,7 +45,7 @@ def manifest(root):
         pass
     with progress.step('render cert-manager'):
         text = render(root)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    binaries.drop_stamp(stamp)
     with open(path, 'w', encoding='utf-8') as new:
         new.write(text)
     binaries.write_stamp(stamp, digest)

@@ -8,6 +8,7 @@ import subprocess
 from portieris_app import checkout
 from portieris_app.errors import Failure
 from portieris_app.labtools import binaries
+from portieris_app import programs
 
 DEFAULT_DIR = '/var/tmp/portieris-lab'
 
@@ -28,7 +29,7 @@ def labnode():
 
 def pass_on(*args):
     """Run labnode with the caller's own streams; return its exit status."""
-    return subprocess.run([labnode(), *args]).returncode
+    return programs.status_of(subprocess.Popen([labnode(), *args]))
 
 
 def become(*args):

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian packages that the lab runs on."""
+"""Programs that the lab runs on, and Go, which compiles its own."""
 
-import contextlib
 import os
 import shutil
 import subprocess
 
 from portieris_app.errors import Failure
-from portieris_app import progress
 
 # A program of each package; what is there already is not installed again.
 PROGRAMS = {
@@ -25,7 +23,6 @@ PROGRAMS = {
     'iproute2': 'ip',
     'procps': 'sysctl',
 }
-POLICY = '/usr/sbin/policy-rc.d'
 SYSTEM_PATH = '/usr/local/sbin:/usr/sbin:/sbin'
 
 
@@ -33,41 +30,6 @@ def missing():
     path = os.environ.get('PATH', os.defpath) + ':' + SYSTEM_PATH
     return [package for package, program in PROGRAMS.items()
             if not shutil.which(program, path=path)]
-
-
-def install(log_path):
-    """Install what is missing, without starting any service."""
-    packages = missing()
-    if not packages:
-        return
-    if not shutil.which('apt-get'):
-        raise Failure(
-            'The lab needs programs of the Debian packages %s, and there '
-            'is no apt-get to install them. Install them and try again.' %
-            ', '.join(packages))
-    env = dict(os.environ, DEBIAN_FRONTEND='noninteractive')
-    apt = ['apt-get', '-o', 'DPkg::Lock::Timeout=300', '-q']
-    progress.run(apt + ['update'], 'read the package lists', log_path,
-                 env=env)
-    with no_services():
-        progress.run(
-            apt + ['install', '-y', '--no-install-recommends'] + packages,
-            'install %s' % ' '.join(packages), log_path, env=env)
-
-
-@contextlib.contextmanager
-def no_services():
-    """Keep package scripts from starting the daemons they bring."""
-    if os.path.lexists(POLICY):
-        yield
-        return
-    with open(POLICY, 'w', encoding='ascii') as script:
-        script.write('#!/bin/sh\nexit 101\n')
-    os.chmod(POLICY, 0o755)
-    try:
-        yield
-    finally:
-        os.remove(POLICY)
 
 
 def go_version():

@@ -2,17 +2,21 @@
 """What the lab cannot do, it says in a sentence and leaves as it was."""
 
 import os
+import re
 import shutil
 import subprocess
+import sys
+import threading
 
 import pytest
 
+from portieris_app import apt
 from portieris_app import checkout
 from portieris_app.errors import Failure
 from portieris_app import lab as lab_verb
 from portieris_app.labtools import binaries
-from portieris_app.labtools import packages
 from portieris_app.labtools import signing
+from tests.lab.conftest import eventually
 from tests.lab.conftest import Lab
 from tests.lab import footprint
 
@@ -90,29 +94,72 @@ def test_failing_service_is_named_with_the_end_of_its_log(
     assert footprint.changes(before, after) == {}
 
 
-def test_missing_packages_without_apt_are_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(packages.shutil, 'which',
-                        lambda name, path=None: None)
-    with pytest.raises(Failure, match='containerd, runc.*no apt-get'):
-        packages.install(str(tmp_path / 'apt.log'))
+@pytest.fixture
+def policy(monkeypatch, tmp_path):
+    """Return the path of the script that lets services start or not."""
+    monkeypatch.setattr(apt, 'POLICY', str(tmp_path / 'policy-rc.d'))
+    monkeypatch.setattr(apt, 'OUR_LOCK', str(tmp_path / 'lock'))
+    monkeypatch.setattr(os, 'geteuid', lambda: 0)
+    return tmp_path / 'policy-rc.d'
 
 
-def test_no_service_is_started_while_packages_are_installed(
-        monkeypatch, tmp_path):
-    policy = tmp_path / 'policy-rc.d'
-    monkeypatch.setattr(packages, 'POLICY', str(policy))
-    with packages.no_services():
+def test_missing_packages_without_apt_are_named(monkeypatch):
+    monkeypatch.setattr(shutil, 'which', lambda name, path=None: None)
+    with pytest.raises(Failure, match="The lab needs Debian's packages "
+                                      'containerd, runc.*Install them'):
+        lab_verb.prepare()
+
+
+def test_no_service_is_started_while_packages_are_installed(policy):
+    with apt.no_services():
         assert subprocess.run([str(policy)]).returncode == 101
     assert not policy.exists()
 
 
-def test_policy_of_the_machine_is_kept(monkeypatch, tmp_path):
-    policy = tmp_path / 'policy-rc.d'
+def test_policy_of_the_machine_is_kept(policy):
     policy.write_text('#!/bin/sh\nexit 101\n')
-    monkeypatch.setattr(packages, 'POLICY', str(policy))
-    with packages.no_services():
+    with apt.no_services():
         pass
+    apt.install([], 'Nothing')
     assert policy.read_text() == '#!/bin/sh\nexit 101\n'
+
+
+def test_services_may_start_again_after_a_run_that_was_killed(policy):
+    program = ('from portieris_app import apt\n'
+               'import os, signal\n'
+               'apt.POLICY = %r\n'
+               'with apt.no_services():\n'
+               '    os.kill(os.getpid(), signal.SIGKILL)\n' % str(policy))
+    subprocess.run([sys.executable, '-c', program],
+                   cwd=checkout.package_parent())
+    assert policy.exists()
+
+    apt.install([], 'Nothing')
+
+    assert not policy.exists()
+
+
+def test_lists_that_another_program_reads_are_waited_for(
+        monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(apt, 'LISTS_LOCK', str(tmp_path / 'lists'))
+    holder = subprocess.Popen(
+        [sys.executable, '-c',
+         'import fcntl, sys\n'
+         'lock = open(sys.argv[1], "w")\n'
+         'fcntl.lockf(lock, fcntl.LOCK_EX)\n'
+         'print("held", flush=True)\n'
+         'sys.stdin.readline()\n', apt.LISTS_LOCK],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b'held\n'
+    waiting = threading.Thread(target=apt.wait_for_the_lists)
+    waiting.start()
+    eventually('the kernel makes us wait', lambda: re.search(
+        r'->.* %d ' % os.getpid(), footprint.read('/proc/locks')))
+
+    holder.communicate(b'let go\n')
+
+    waiting.join()
+    assert 'wait for another apt-get: done' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('ref', ['r.local:9001/app', 'app',
@@ -133,3 +180,29 @@ def test_program_is_built_again_only_when_a_source_changed(tmp_path):
     assert binaries.digest_of(str(tmp_path), target, 'go2') != first
     source.write_text('package main // changed')
     assert binaries.digest_of(str(tmp_path), target, 'go1') != first
+
+
+def test_build_that_is_cut_off_leaves_no_claim_to_be_done(
+        monkeypatch, tmp_path):
+    def cut_off(*_, **__):
+        (tmp_path / 'build' / 'bin' / 'x').write_text('of new sources')
+        raise KeyboardInterrupt
+
+    source = tmp_path / 'lab' / 'main.go'
+    source.parent.mkdir()
+    source.write_text('old')
+    target = binaries.Target('x', 'x', 'lab', ['x'], [], ['lab'])
+    monkeypatch.setattr(binaries, 'TARGETS', [target])
+    monkeypatch.setattr(binaries.progress, 'run', lambda *_, **__: (
+        tmp_path / 'build' / 'bin' / 'x').write_text('of old sources'))
+    binaries.build(str(tmp_path))
+    source.write_text('new')
+    with monkeypatch.context() as patch:
+        patch.setattr(binaries.progress, 'run', cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            binaries.build(str(tmp_path))
+    source.write_text('old')
+
+    binaries.build(str(tmp_path))
+
+    assert (tmp_path / 'build' / 'bin' / 'x').read_text() == 'of old sources'

@@ -176,7 +176,8 @@ def test_plugin_that_does_not_build_shows_why(checkout):
     assert 'Traceback' not in done.stderr
 
 
-@pytest.mark.parametrize('epoch', ['yesterday', '-1', '0', ''])
+@pytest.mark.parametrize('epoch', [
+    'yesterday', '-1', '0', '', '٢٠٢٦000000', '4354819200', '9' * 99])
 def test_date_that_no_wheel_can_hold_is_refused(built, epoch):
     done = built.run('build', SOURCE_DATE_EPOCH=epoch)
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import errno
 import os
+import signal
 import subprocess
 import sys
 
@@ -77,9 +79,116 @@ def test_failing_command_shows_the_end_of_its_log(tmp_path):
     assert log.read_text().startswith('1\n')
 
 
+def test_failing_command_without_a_log_shows_the_end_all_the_same():
+    with pytest.raises(Failure, match='The end of what it said:\n  no luck'):
+        progress.run(['sh', '-c', 'echo no luck >&2; exit 3'], 'try')
+
+
+def test_step_of_a_failing_command_is_not_called_done(capsys):
+    with pytest.raises(Failure):
+        progress.run(['false'], 'try')
+
+    assert 'try: failed (' in capsys.readouterr().err
+
+
 def test_missing_command_gives_a_sentence(tmp_path):
     with pytest.raises(Failure, match='cannot start no-such-tool'):
         progress.run(['no-such-tool'], 'try', str(tmp_path / 'log'))
+
+
+CLEANS_UP = (
+    'import pathlib, signal, sys\n'
+    'def clean(*_):\n'
+    '    signal.signal(signal.SIGINT, signal.SIG_IGN)\n'
+    '    sys.stdin.readline()\n'
+    '    pathlib.Path(sys.argv[1]).write_text("clean")\n'
+    '    sys.exit()\n'
+    'signal.signal(signal.SIGINT, clean)\n'
+    'print("ready", flush=True)\n'
+    'signal.pause()\n')
+
+
+def interrupted(number, *program):
+    """Start a Python that waits for a program, and send it a signal."""
+    parent = subprocess.Popen(
+        [sys.executable, '-c',
+         'import subprocess, sys\n'
+         'from portieris_app import cli, programs\n'
+         'cli.main = lambda: programs.status_of(\n'
+         '    subprocess.Popen(sys.argv[1:]))\n'
+         'try:\n'
+         '    cli.entry()\n'
+         'except programs.Stopped as stop:\n'
+         '    sys.exit(128 + stop.number)\n', *program],
+        cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert parent.stdout.readline() == 'ready\n'
+    parent.send_signal(number)
+    return parent
+
+
+def test_program_that_is_interrupted_may_clean_up(tmp_path):
+    """A kill of portieris-app alone, as by a time limit of a CI."""
+    parent = interrupted(signal.SIGTERM, sys.executable, '-c', CLEANS_UP,
+                         str(tmp_path / 'trace'))
+
+    parent.communicate('go on\n')
+
+    assert (tmp_path / 'trace').read_text() == 'clean'
+    assert parent.returncode == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM,
+                                    signal.SIGHUP])
+def test_interrupted_verb_leaves_no_half_file(tmp_path, number):
+    done = subprocess.run(
+        [sys.executable, '-c',
+         'import os, sys\n'
+         'from portieris_app import build, cli, packing\n'
+         'def half(output, version, wheel):\n'
+         '    with packing.replacing(output) as new:\n'
+         '        open(new, "w").write("half")\n'
+         '        os.kill(os.getpid(), %d)\n'
+         'build.make = half\n'
+         'sys.argv[1:] = ["build", "--output", %r]\n'
+         'cli.entry()\n' % (number, str(tmp_path / 'file'))],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+    assert done.returncode == 128 + number
+    assert done.stderr == 'portieris-app: interrupted.\n'
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('number, cure', [
+    (errno.ENOSPC, 'Make room there'), (errno.EROFS, 'Use a copy'),
+    (errno.EACCES, 'as the owner'), (errno.EIO, 'Input/output error.')])
+def test_fault_of_a_disk_is_a_sentence(monkeypatch, capsys, number, cure):
+    def fails(*_):
+        raise OSError(number, os.strerror(number), '/some/file')
+
+    monkeypatch.setattr('portieris_app.build.make', fails)
+
+    assert cli.main(['build']) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(
+        'portieris-app: /some/file: %s.' % os.strerror(number))
+    assert cure in said
+
+
+def test_missing_module_is_named_with_what_installs_it(tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-S', '-m', 'portieris_app', 'build'], cwd=ROOT,
+        stderr=subprocess.PIPE, text=True)
+
+    assert done.returncode == 1
+    assert 'module "yaml" is missing. "make venv"' in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+def test_old_python_is_told_the_oldest_that_will_do(monkeypatch):
+    monkeypatch.setattr(sys, 'version_info', (3, 8, 20))
+
+    with pytest.raises(SystemExit, match='is Python 3.8, and it needs 3.9'):
+        cli.entry()
 
 
 def test_bench_holds_the_tool_and_the_plugin_against_their_bounds():
