@@ -6,11 +6,11 @@
 package policy
 
 import (
-	"net/netip"
 	"strings"
 
 	"github.com/distribution/reference"
 
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/host"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
 )
 
@@ -66,9 +66,9 @@ func (i Image) WithDigest(digest string) string {
 func (i Image) forms() (all []string, whole int) {
 	all = []string{i.Written}
 	path := strings.TrimPrefix(i.Name, i.Host)
-	hosts := hosts(i.Host)
-	for _, host := range hosts {
-		name := host + path
+	registries := hosts(i.Host)
+	for _, registry := range registries {
+		name := registry + path
 		if i.Tag != "" && i.Digest != "" {
 			all = append(all, name+":"+i.Tag+"@"+i.Digest)
 		}
@@ -80,53 +80,41 @@ func (i Image) forms() (all []string, whole int) {
 		}
 	}
 	whole = len(all)
-	for _, host := range hosts {
-		all = append(all, host+path)
+	for _, registry := range registries {
+		all = append(all, registry+path)
 	}
 	return all, whole
 }
 
 // hosts are the texts by which the same registry is reached, folded: 443 is
 // the port of one that names none.
-func hosts(host string) []string {
-	host = folded(host)
-	if bare, ok := strings.CutSuffix(host, ":443"); ok {
-		return []string{bare, host}
+func hosts(written string) []string {
+	name, port := host.Split(host.Fold(written))
+	if port == "" || port == ":443" {
+		return []string{name, name + ":443"}
 	}
-	if strings.LastIndex(host, ":") > strings.LastIndex(host, "]") {
-		return []string{host}
-	}
-	return []string{host, host + ":443"}
+	return []string{name + port}
 }
 
-// folded gives the texts of one host the same form: names know no case, and
-// an IPv6 address can be written in many ways.
-func folded(host string) string {
-	host = strings.ToLower(host)
-	if !strings.HasPrefix(host, "[") {
-		return host
-	}
-	text, port, _ := strings.Cut(host[1:], "]")
-	address, err := netip.ParseAddr(text)
-	if err != nil {
-		return host
-	}
-	if address = address.Unmap(); address.Is4() {
-		return address.String() + port
-	}
-	return "[" + address.String() + "]" + port
-}
-
-// foldedHost folds the part of a pattern that stands for a registry. Most
-// need it not, and this is done for each pattern and image.
+// foldedHost folds the part of a pattern that stands for a registry. Few
+// need it, and this is done for each pattern and image.
 func foldedHost(pattern string) string {
 	slash := strings.IndexByte(pattern, '/')
-	for i := range max(slash, 0) {
-		if c := pattern[i]; 'A' <= c && c <= 'Z' || c == '[' {
-			return folded(pattern[:slash]) + pattern[slash:]
+	if slash < 0 || !unfolded(pattern[:slash]) {
+		return pattern
+	}
+	return host.Fold(pattern[:slash]) + pattern[slash:]
+}
+
+// unfolded tells whether folding might change a host.
+func unfolded(registry string) bool {
+	for i, c := range []byte(registry) {
+		if 'A' <= c && c <= 'Z' || c == '[' ||
+			c == '0' && i > 0 && registry[i-1] == ':' {
+			return true
 		}
 	}
-	return pattern
+	return strings.Contains(registry, ".docker.")
 }
 
 // Match tells whether a pattern matches one spelling of a reference. A star

@@ -11,6 +11,8 @@ import (
 	"path"
 	"sort"
 	"strings"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/host"
 )
 
 // Credential is what a pull secret holds for one registry. Its text form
@@ -158,18 +160,19 @@ func (e authEntry) credential() (Credential, error) {
 // wildcard, host without the port, host, and the longer path the better.
 func fit(key, image string) int {
 	keyHost, keyPath := splitKey(key)
-	host, name, _ := strings.Cut(strings.TrimSpace(image), "/")
-	host = hubName(strings.ToLower(host))
-	if keyHost == "" || host == "" {
+	imageHost, name, _ := strings.Cut(strings.TrimSpace(image), "/")
+	imageHost = host.Fold(imageHost)
+	if keyHost == "" || imageHost == "" {
 		return 0
 	}
+	imageName, _ := host.Split(imageHost)
 	score := 0
 	switch {
-	case keyHost == host:
+	case keyHost == imageHost:
 		score = 3
-	case !strings.Contains(keyHost, ":") && keyHost == withoutPort(host):
+	case keyHost == imageName:
 		score = 2
-	case strings.Contains(keyHost, "*") && globHost(keyHost, host):
+	case strings.Contains(keyHost, "*") && globHost(keyHost, imageHost):
 		score = 1
 	default:
 		return 0
@@ -184,40 +187,25 @@ func fit(key, image string) int {
 
 // splitKey reads the key of an entry in the forms that are about: host,
 // host:port, a URL, with the API's /v1/ or /v2/ behind or a path of images.
-func splitKey(key string) (host, names string) {
+func splitKey(key string) (registry, names string) {
 	key = strings.TrimSpace(key)
 	if _, rest, found := strings.Cut(key, "://"); found {
 		key = rest
 	}
-	host, names, _ = strings.Cut(key, "/")
+	key, names, _ = strings.Cut(key, "/")
 	names = strings.Trim(names, "/")
 	if names == "v1" || names == "v2" {
 		names = ""
 	}
-	return hubName(strings.ToLower(host)), names
-}
-
-// hubName folds the names under which Docker Hub appears.
-func hubName(host string) string {
-	switch host {
-	case "docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com":
-		return "docker.io"
-	}
-	return host
-}
-
-func withoutPort(host string) string {
-	if i := strings.LastIndex(host, ":"); i > strings.LastIndex(host, "]") {
-		return host[:i]
-	}
-	return host
+	return host.Fold(key), names
 }
 
 // globHost matches a host as the kubelet does: label by label, the port as
 // it is.
-func globHost(pattern, host string) bool {
-	patternName, hostName := withoutPort(pattern), withoutPort(host)
-	if pattern[len(patternName):] != host[len(hostName):] {
+func globHost(pattern, registry string) bool {
+	patternName, patternPort := host.Split(pattern)
+	hostName, hostPort := host.Split(registry)
+	if patternPort != hostPort {
 		return false
 	}
 	wants, has := strings.Split(patternName, "."), strings.Split(hostName, ".")

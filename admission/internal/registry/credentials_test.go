@@ -51,7 +51,12 @@ func TestAPullSecretIsFoundByEveryWayToWriteItsHost(t *testing.T) {
 		{"r.example.com/team", "r.example.com/team", true},
 		{"r.example.com/team", "r.example.com/teams/app", false},
 		{"r.example.com/team", "r.example.com", false},
-		{"[::1]:5000", "[::1]:5000", true},
+		{"[fd00::1]:5000", "[fd00::1]:5000", true},
+		{"[fd00::1]:5000", "[FD00:0::1]:5000/team/app", true},
+		{"[fd00::1]", "[fd00::1]:5000", true},
+		{"https://[fd00::1]:5000/v2/", "[fd00::1]:5000", true},
+		{"[fd00::2]:5000", "[fd00::1]:5000", false},
+		{"[fd00::1]:5000", "[fd00::1]", false},
 		{"", "registry.local", false},
 	} {
 		got, err := registry.CredentialsFor(configJSON, secret(entry(test.key, "u")), test.image)
