@@ -359,6 +359,22 @@ spec:
 		s.becomes(t, pod("cosign", "127.0.0.1:1/app:v1"),
 			"REGISTRY-UNREACHABLE")
 	})
+	t.Run("an address that is no text ends a decision, not the server",
+		func(t *testing.T) {
+			s.kube.Create(t, `apiVersion: v1
+kind: Namespace
+metadata: {name: hostile}
+---
+apiVersion: portieris.cloud.ibm.com/v1
+kind: ImagePolicy
+metadata: {name: own, namespace: hostile}
+spec:
+  repositories:
+  - name: "*"
+    policy: {trust: {enabled: true, trustServer: "https://%ff.example.com"}}
+`)
+			s.becomes(t, pod("hostile", gun+":v1"), "TRUST-SERVER-ERROR")
+		})
 	t.Run("a broken CA bundle changes nothing, a new one does",
 		func(t *testing.T) {
 			put(t, s.directory, "ca.pem", []byte("garbage"))

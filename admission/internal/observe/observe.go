@@ -7,6 +7,8 @@ package observe
 import (
 	"net/http"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,12 +31,16 @@ type Metrics struct {
 	reloads   *prometheus.CounterVec
 	requests  *prometheus.CounterVec
 	waits     prometheus.Histogram
+
+	hosts sync.Mutex
+	known map[string]bool // hosts that are labels
 }
 
 // NewMetrics makes the metrics of a server of the given version.
 func NewMetrics(version string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
+		known:    map[string]bool{},
 		// The two names that dashboards for IBM Portieris use.
 		allowed: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "portieris_pod_admission_decision_allow_count",
@@ -72,12 +78,14 @@ func NewMetrics(version string) *Metrics {
 		}, []string{"what", "result"}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "portieris_trust_server_requests_total",
-			Help: "Requests to trust servers and token services, by host " +
-				"and status (the HTTP status, or error).",
+			Help: "Requests to trust servers, token services and registries, " +
+				"by host (the first 100, then other) and status (the HTTP " +
+				"status, or error).",
 		}, []string{"host", "status"}),
 		waits: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "portieris_trust_server_request_duration_seconds",
-			Help: "Time until a trust server or token service answered.",
+			Help: "Time until a trust server, token service or registry " +
+				"answered.",
 			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1,
 				2.5, 5, 10},
 		}),
@@ -174,13 +182,31 @@ func (m *Metrics) Reloaded(what string, err error) {
 	m.reloads.WithLabelValues(what, result).Inc()
 }
 
-// Asked counts one request to a trust server or token service. The status is
-// 0 if there was no answer.
+// maxHosts is how many hosts are counted each by its name. Whoever writes
+// policies and images chooses hosts, and every one of them stays for ever.
+const maxHosts = 100
+
+// Asked counts one request to a trust server, token service or registry. The
+// status is 0 if there was no answer.
 func (m *Metrics) Asked(host string, status int, took time.Duration) {
 	label := "error"
 	if status != 0 {
 		label = strconv.Itoa(status)
 	}
-	m.requests.WithLabelValues(host, label).Inc()
+	m.requests.WithLabelValues(m.hostLabel(host), label).Inc()
 	m.waits.Observe(took.Seconds())
+}
+
+// hostLabel is the host, or "other" when there are too many.
+func (m *Metrics) hostLabel(host string) string {
+	host = strings.ToValidUTF8(host, "?") // a label of another form panics
+	m.hosts.Lock()
+	defer m.hosts.Unlock()
+	if !m.known[host] {
+		if len(m.known) >= maxHosts {
+			return "other"
+		}
+		m.known[host] = true
+	}
+	return host
 }

@@ -5,6 +5,7 @@ package observe
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"strings"
@@ -68,6 +69,36 @@ func TestWhatHappensIsCounted(t *testing.T) {
 		if !strings.Contains(text, "\n"+line+"\n") {
 			t.Errorf("the metrics lack %s", line)
 		}
+	}
+}
+
+func TestHostsOfPoliciesAndImagesDoNotFillTheMetrics(t *testing.T) {
+	metrics := NewMetrics("2.0.1")
+	for i := range 10 * maxHosts {
+		metrics.Asked(fmt.Sprintf("r%d.example.com", i), 404, time.Second)
+	}
+	metrics.Asked("r0.example.com", 404, time.Second)
+	text := shown(t, metrics)
+	const name = "portieris_trust_server_requests_total"
+	if got := strings.Count(text, "\n"+name+"{"); got != maxHosts+1 {
+		t.Errorf("%d series, want %d", got, maxHosts+1)
+	}
+	for _, line := range []string{
+		`{host="other",status="404"} ` + fmt.Sprint(9*maxHosts),
+		`{host="r0.example.com",status="404"} 2`,
+	} {
+		if !strings.Contains(text, "\n"+name+line+"\n") {
+			t.Errorf("the metrics lack %s", line)
+		}
+	}
+}
+
+func TestAHostThatIsNoTextIsCounted(t *testing.T) {
+	metrics := NewMetrics("2.0.1")
+	metrics.Asked("\xff:443", 0, time.Second)
+	if text := shown(t, metrics); !strings.Contains(text,
+		`{host="?:443",status="error"} 1`) {
+		t.Error("the request is not counted")
 	}
 }
 

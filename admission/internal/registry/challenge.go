@@ -18,6 +18,8 @@ type challenge struct {
 
 func (c challenge) open() bool { return c == challenge{} }
 
+func (c challenge) size() int { return len(c.realm) + len(c.service) + len(c.scope) }
+
 // chooseChallenge picks from the WWW-Authenticate headers of a 401 the one to
 // meet: a usable Bearer, else Basic.
 func chooseChallenge(headers []string) (challenge, error) {

@@ -33,7 +33,7 @@ func mayVisit(configured, target *url.URL) (err error, watch bool) {
 	if target.Scheme != "https" {
 		return &Error{Kind: Forbidden, URL: bare(target), Err: errors.New("it is not https")}, false
 	}
-	if target.Host == "" || target.User != nil {
+	if target.Host == "" || target.User != nil || !plainHost(target) {
 		return &Error{Kind: Forbidden, URL: bare(target), Err: errors.New("it is no plain address")}, false
 	}
 	if strings.EqualFold(target.Hostname(), configured.Hostname()) {
@@ -47,6 +47,13 @@ func mayVisit(configured, target *url.URL) (err error, watch bool) {
 		return &Error{Kind: Forbidden, URL: bare(target), Err: errLocal}, false
 	}
 	return nil, true
+}
+
+// plainHost tells whether the name of the host is dialled as it is written.
+// Other characters are mapped on the way: fullwidth digits to the digits of an
+// address that no check has seen.
+func plainHost(u *url.URL) bool {
+	return strings.IndexFunc(u.Host, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 }
 
 func isLocal(ip netip.Addr) bool {
@@ -70,6 +77,10 @@ func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	}
 	return d.DialContext(ctx, network, addr)
 }
+
+// sameServer tells whether two URLs lead to one server, which may be shown
+// the same credentials.
+func sameServer(a, b *url.URL) bool { return strings.EqualFold(address(a), address(b)) }
 
 // address is what the transport dials for a URL.
 func address(u *url.URL) string {

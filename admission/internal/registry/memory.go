@@ -4,13 +4,18 @@ package registry
 
 import "sync"
 
-// memory is a map that forgets everything rather than grow without bound.
+// memory is a map that forgets everything rather than grow without bound, in
+// number or in size: what is kept was chosen by servers.
 type memory[K comparable, V any] struct {
 	mu      sync.Mutex
 	entries map[K]V
+	size    int // of all that was put since everything was forgotten
 }
 
-const maxMemory = 8192
+const (
+	maxMemory     = 8192
+	maxMemorySize = 8 << 20
+)
 
 func (m *memory[K, V]) get(key K) (V, bool) {
 	m.mu.Lock()
@@ -19,13 +24,15 @@ func (m *memory[K, V]) get(key K) (V, bool) {
 	return value, ok
 }
 
-func (m *memory[K, V]) put(key K, value V) {
+// put keeps a value whose texts and whose key's have so many bytes.
+func (m *memory[K, V]) put(key K, value V, size int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.entries == nil || len(m.entries) >= maxMemory {
-		m.entries = map[K]V{}
+	if m.entries == nil || len(m.entries) >= maxMemory || m.size+size > maxMemorySize {
+		m.entries, m.size = map[K]V{}, 0
 	}
 	m.entries[key] = value
+	m.size += size
 }
 
 func (m *memory[K, V]) drop(key K) {
@@ -37,5 +44,5 @@ func (m *memory[K, V]) drop(key K) {
 func (m *memory[K, V]) clear() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.entries = nil
+	m.entries, m.size = nil, 0
 }

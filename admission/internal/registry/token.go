@@ -52,7 +52,7 @@ func (t *Transport) forgetToken(c challenge, credential Credential, header strin
 // authorization returns the header by which a credential meets a challenge,
 // and whether it comes from memory. A credential that cannot meet it is
 // refused here, without being shown to anybody.
-func (t *Transport) authorization(ctx context.Context, target *url.URL, c challenge, scope string,
+func (t *Transport) authorization(ctx context.Context, target *url.URL, c challenge,
 	credential Credential) (header string, cached bool, err error) {
 	switch {
 	case c.open():
@@ -78,7 +78,7 @@ func (t *Transport) authorization(ctx context.Context, target *url.URL, c challe
 	got, err := t.fetching.Do(ctx, name, tokenBudget, func(ctx context.Context) (token, error) {
 		got, err := t.fetchToken(t.watch(ctx, target, realm), realm, c, credential)
 		if err == nil {
-			t.tokens.put(key, got)
+			t.tokens.put(key, got, c.size()+len(got.text))
 		}
 		return got, err
 	})
@@ -93,34 +93,51 @@ func (t *Transport) fetchToken(ctx context.Context, realm *url.URL, c challenge,
 	if credential.IdentityToken != "" {
 		got, err := t.postToken(ctx, realm, c, url.Values{
 			"grant_type": {"refresh_token"}, "refresh_token": {credential.IdentityToken}})
-		var refused *Error
-		if err == nil || credential.Password == "" || !errors.As(err, &refused) || refused.Kind != Refused {
+		if credential.Password == "" || refusedWith(err) == 0 {
 			return got, err
 		}
 	}
 	if credential.anonymous() {
 		return t.getToken(ctx, realm, c, "")
 	}
-	password := url.Values{"grant_type": {"password"},
-		"username": {credential.Username}, "password": {credential.Password}}
-	worked, _ := t.methods.get(c.realm)
-	if worked == http.MethodPost {
-		return t.postToken(ctx, realm, c, password)
-	}
-	got, err := t.getToken(ctx, realm, c, basicHeader(credential))
-	var refused *Error
-	if worked == http.MethodGet || err == nil || !errors.As(err, &refused) || refused.Kind != Refused {
-		if err == nil {
-			t.methods.put(c.realm, http.MethodGet)
+	ask := func(method string) (token, error) {
+		if method == http.MethodGet {
+			return t.getToken(ctx, realm, c, basicHeader(credential))
 		}
+		return t.postToken(ctx, realm, c, url.Values{"grant_type": {"password"},
+			"username": {credential.Username}, "password": {credential.Password}})
+	}
+	if worked, ok := t.methods.get(c.realm); ok {
+		got, err := ask(worked)
+		switch refusedWith(err) {
+		default:
+			return got, err
+		case http.StatusNotFound, http.StatusMethodNotAllowed: // it works no more
+			t.methods.drop(c.realm)
+		}
+	}
+	got, err := ask(http.MethodGet)
+	if err == nil {
+		t.methods.put(c.realm, http.MethodGet, len(c.realm))
+	}
+	if refusedWith(err) == 0 {
 		return got, err
 	}
-	posted, postErr := t.postToken(ctx, realm, c, password)
-	if postErr == nil {
-		t.methods.put(c.realm, http.MethodPost)
-		return posted, nil
+	if got, postErr := ask(http.MethodPost); postErr == nil {
+		t.methods.put(c.realm, http.MethodPost, len(c.realm))
+		return got, nil
 	}
 	return token{}, err
+}
+
+// refusedWith is the status by which a token service refused a credential, or
+// 0 if it did not.
+func refusedWith(err error) int {
+	var refused *Error
+	if errors.As(err, &refused) && refused.Kind == Refused {
+		return refused.Status
+	}
+	return 0
 }
 
 func (t *Transport) getToken(ctx context.Context, realm *url.URL, c challenge, authorization string) (token, error) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ import (
 const (
 	maxRedirects = 5
 	maxRetries   = 2        // after 429
+	maxRounds    = 4        // of asking and being asked for credentials
 	maxProblem   = 64 << 10 // bytes read of an answer that is not 2xx
 )
 
@@ -137,21 +139,31 @@ func (t *Transport) Read(ctx context.Context, r Request) (*Answer, error) {
 }
 
 // attempt fetches with one credential. The first meeting with a server goes
-// without, to hear what it wants; afterwards that is remembered.
+// without, to hear what it wants; afterwards that is remembered, until it
+// cannot be met: realms move, and one host may have several.
 func (t *Transport) attempt(ctx context.Context, target *url.URL, r Request, credential Credential) (*Answer, error) {
 	started := time.Now()
 	wanted := t.known(target, r.Scope)
+	remembered := !wanted.open()
+	var doubted error // what came of what was remembered
 	for round := 1; ; round++ {
-		header, cached, err := t.authorization(ctx, target, wanted, r.Scope, credential)
+		header, cached, err := t.authorization(ctx, target, wanted, credential)
 		if err != nil {
-			return nil, inTime(ctx, started, wanted.realm, err)
+			doubted = inTime(ctx, started, wanted.realm, err)
+			if !remembered {
+				return nil, doubted
+			}
+			t.forget(target, r.Scope)
+			if ctx.Err() != nil {
+				return nil, doubted
+			}
 		}
-		answer, err := t.exchange(ctx, target, r, header)
+		answer, from, err := t.exchange(ctx, target, r, header)
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case answer.Status == http.StatusUnauthorized:
+		switch own := sameServer(from, target); {
+		case answer.Status == http.StatusUnauthorized && own:
 			fresh, err := chooseChallenge(answer.Header.Values("WWW-Authenticate"))
 			if err != nil && header != "" {
 				return nil, refusal(target, answer.Status, nil)
@@ -163,16 +175,25 @@ func (t *Transport) attempt(ctx context.Context, target *url.URL, r Request, cre
 				fresh.scope = r.Scope
 			}
 			t.learn(target, r.Scope, fresh)
+			if doubted != nil && fresh == wanted {
+				return nil, doubted
+			}
 			again := header == "" || cached || fresh != wanted
-			wanted = fresh
-			if !again || round == 4 {
+			wanted, remembered = fresh, false
+			if !again || round == maxRounds {
 				return nil, refusal(target, answer.Status, nil)
 			}
 			t.forgetToken(wanted, credential, header)
-		case answer.Status == http.StatusForbidden && header != "":
-			return nil, refusal(target, answer.Status, nil)
+		case answer.Status == http.StatusForbidden && own && (header != "" || doubted != nil):
+			if doubted != nil || !remembered && !cached {
+				return nil, refusal(target, answer.Status, nil)
+			}
+			// The token may be of another realm, or older than the right.
+			t.forgetToken(wanted, credential, header)
+			doubted = refusal(target, answer.Status, nil)
+			wanted, remembered = challenge{}, false
 		case answer.Status < 200 || answer.Status > 299:
-			return nil, &Error{Kind: Status, URL: bare(target), Status: answer.Status}
+			return nil, &Error{Kind: Status, URL: bare(from), Status: answer.Status}
 		default:
 			return answer, nil
 		}
@@ -192,47 +213,53 @@ func (t *Transport) known(target *url.URL, scope string) challenge {
 }
 
 func (t *Transport) learn(target *url.URL, scope string, c challenge) {
-	t.challenges.put([2]string{target.Host, ""}, c)
-	if c.scope != scope {
-		t.challenges.put([2]string{target.Host, scope}, c)
+	for _, about := range []string{"", scope} {
+		t.challenges.put([2]string{target.Host, about}, c, len(target.Host)+len(about)+c.size())
 	}
 }
 
+func (t *Transport) forget(target *url.URL, scope string) {
+	t.challenges.drop([2]string{target.Host, ""})
+	t.challenges.drop([2]string{target.Host, scope})
+}
+
 // exchange sends one request with one Authorization header, follows
-// redirects, waits when it is asked to, and reads the bounded answer.
-func (t *Transport) exchange(ctx context.Context, target *url.URL, r Request, authorization string) (*Answer, error) {
+// redirects, waits when it is asked to, and reads the bounded answer. It says
+// where the answer is from.
+func (t *Transport) exchange(ctx context.Context, target *url.URL, r Request, authorization string) (
+	answer *Answer, from *url.URL, err error) {
 	to := target
 	for redirects, retries := 0, 0; ; {
 		request, err := http.NewRequestWithContext(t.watch(ctx, target, to), r.Method, to.String(), nil)
 		if err != nil {
-			return nil, &Error{Kind: Invalid, URL: bare(to), Err: err}
+			return nil, nil, &Error{Kind: Invalid, URL: bare(to), Err: err}
 		}
 		for name, values := range r.Header {
 			request.Header[name] = values
 		}
-		if authorization != "" && to.Host == target.Host {
+		if authorization != "" && sameServer(to, target) {
 			request.Header.Set("Authorization", authorization)
 		}
-		answer, err := t.send(request, r.Limit)
+		answer, err = t.send(request, r.Limit)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		switch answer.Status {
 		case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 			http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 			if to, err = t.follow(target, to, answer); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if redirects++; redirects > maxRedirects {
-				return nil, &Error{Kind: Forbidden, URL: bare(to),
+				return nil, nil, &Error{Kind: Forbidden, URL: bare(to),
 					Err: fmt.Errorf("it is redirect number %d", redirects)}
 			}
 		case http.StatusTooManyRequests:
 			if retries++; retries > maxRetries || !t.wait(ctx, answer) {
-				return answer, nil
+				return answer, to, nil
 			}
 		default:
-			return answer, nil
+			return answer, to, nil
 		}
 	}
 }
@@ -317,19 +344,22 @@ func (t *Transport) send(request *http.Request, limit int64) (*Answer, error) {
 
 func parseTarget(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
+	if err != nil {
+		return nil, &Error{Kind: Invalid, URL: text[strings.LastIndex(text, "@")+1:], Err: unwrapURL(err)}
+	}
 	switch {
-	case err != nil:
-		err = unwrapURL(err)
 	case u.Scheme != "https":
 		err = errors.New("it does not begin with https://")
 	case u.Hostname() == "":
 		err = errors.New("it names no host")
+	case !plainHost(u):
+		err = errors.New("its host holds other characters than ASCII; write it in its xn-- form")
 	case u.User != nil:
-		return nil, &Error{Kind: Invalid, URL: bare(u), Err: errors.New("it holds a user name")}
+		err = errors.New("it holds a user name")
 	default:
 		return u, nil
 	}
-	return nil, &Error{Kind: Invalid, URL: text, Err: err}
+	return nil, &Error{Kind: Invalid, URL: bare(u), Err: err}
 }
 
 // inTime says Timeout for a deadline that passed while another caller's

@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -141,6 +143,24 @@ func TestWhatWorkedAtATokenServiceIsRemembered(t *testing.T) {
 	}
 	if log.Count("GET") != 1 || log.Count("POST") != 3 {
 		t.Errorf("GET %d times and POST %d times, want 1 and 3", log.Count("GET"), log.Count("POST"))
+	}
+}
+
+func TestATokenServiceMayChangeTheMethodItKnows(t *testing.T) {
+	b := newBed(t)
+	var log registrytest.Log
+	service := registrytest.PostOnly(&log, issue)
+	address := b.bearer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		service.ServeHTTP(w, r)
+	}))
+	for i, next := range []http.Handler{service, registrytest.Harbor(&log, "team", "svc", issue), service} {
+		service = next
+		_, err := b.transport.Do(t.Context(), registry.Request{
+			URL: fmt.Sprintf("%s/v2/team/app%d", address, i), Limit: 100,
+			Scope: fmt.Sprintf("repository:team/app%d:pull", i), Credentials: []registry.Credential{good}})
+		if err != nil {
+			t.Fatalf("service %d: %v", i, err)
+		}
 	}
 }
 
@@ -349,6 +369,9 @@ func TestAnswersThatCannotBeMetEndInASentence(t *testing.T) {
 		"realm in this machine":      {challenge(`Bearer realm="https://localhost:1/"`), registry.Forbidden, "loopback"},
 		"realm at a metadata server": {challenge(`Bearer realm="https://169.254.169.254/"`), registry.Forbidden, "link-local"},
 		"realm on IPv6 loopback":     {challenge(`Bearer realm="https://[::1]:1/"`), registry.Forbidden, "loopback"},
+		"realm in fullwidth digits":  {challenge(`Bearer realm="https://１２７.0.0.1:1/"`), registry.Forbidden, "no plain address"},
+		"realm of no text":           {challenge(`Bearer realm="https://%ff/"`), registry.Forbidden, "no plain address"},
+		"redirect to no text":        {http.RedirectHandler("https://%ff/", http.StatusFound), registry.Forbidden, "no plain address"},
 		"unknown scheme":             {challenge(`Negotiate`), registry.Challenge, "Negotiate"},
 		"forbidden":                  {status(403), registry.Status, "403"},
 		"not found":                  {status(404), registry.Status, "404"},
@@ -422,6 +445,181 @@ func TestARedirectWithinTheServerIsFollowedAndElsewhereWithoutCredentials(t *tes
 	}
 }
 
+// A redirect may lead to a store that belongs to somebody else.
+func TestWhoeverARedirectLeadsToCannotAskForCredentials(t *testing.T) {
+	b := newBed(t)
+	var asked registrytest.Log
+	thief := b.Serve(t, registrytest.Plain(&asked, issue, map[string]any{"token": "%T"}))
+	store := b.Serve(t, registrytest.Registry{Accept: func(string) bool { return false },
+		Challenge: fmt.Sprintf(`Bearer realm=%q,service="svc",scope="%%S"`, thief.URL)})
+	server := b.Serve(t, http.RedirectHandler(store.URL+"/blob", http.StatusFound))
+	for range 2 {
+		_, err := b.get(t, server.URL, good)
+		wantKind(t, err, registry.Status, store.URL, "401")
+	}
+	if got := asked.Count("GET") + asked.Count("POST"); got != 0 {
+		t.Errorf("the realm of the store was asked for %d tokens", got)
+	}
+}
+
+func TestARedirectToTheSameServerKeepsTheCredentials(t *testing.T) {
+	a := notarytest.NewAuthority(t)
+	var server *httptest.Server
+	server = a.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch _, _, given := r.BasicAuth(); {
+		case !given:
+			w.Header().Set("WWW-Authenticate", "Basic")
+			w.WriteHeader(401)
+		case r.URL.Path == "/moved":
+			fmt.Fprint(w, "content")
+		default:
+			http.Redirect(w, r, "https://TRUST.example.com:443/moved", http.StatusFound)
+		}
+	}))
+	b := &bed{a, registry.New(registry.Options{Proxy: tunnel(t, server)})}
+	if err := b.transport.SetCA(a.PEM); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.transport.CloseIdle)
+	if text, err := b.get(t, "https://trust.example.com", good); text != "content" {
+		t.Errorf("got %q, %v", text, err)
+	}
+}
+
+// tunnel is a proxy that leads everybody to one server.
+func tunnel(t *testing.T, server *httptest.Server) func(*http.Request) (*url.URL, error) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		there, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		here, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		fmt.Fprint(here, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() {
+			_, _ = io.Copy(there, here)
+			there.Close()
+		}()
+		_, _ = io.Copy(here, there)
+		here.Close()
+	}))
+	t.Cleanup(proxy.Close)
+	address, _ := url.Parse(proxy.URL)
+	return http.ProxyURL(address)
+}
+
+func TestATokenServiceThatHasMovedIsFoundAgain(t *testing.T) {
+	b := newBed(t)
+	var realm atomic.Value
+	server := b.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		registrytest.Registry{Accept: forGood, Text: "content",
+			Challenge: fmt.Sprintf(`Bearer realm=%q,service="svc",scope="%%S"`, realm.Load()),
+		}.ServeHTTP(w, r)
+	}))
+	tokens := func() *httptest.Server {
+		return b.Serve(t, registrytest.Artifactory(&registrytest.Log{},
+			func(user, password, service string, scopes []string) (string, bool) {
+				token, known := issue(user, password, service, scopes)
+				return token + realm.Load().(string), known
+			}))
+	}
+	before := tokens()
+	realm.Store(before.URL)
+	if text, err := b.get(t, server.URL, good); text != "content" {
+		t.Fatalf("got %q, %v", text, err)
+	}
+	before.Close()
+	realm.Store(tokens().URL)
+	other := server.URL + "/v2/team/other"
+	for range 2 {
+		answer, err := b.transport.Do(t.Context(), registry.Request{URL: other, Limit: 100,
+			Scope: "repository:team/other:pull", Credentials: []registry.Credential{good}})
+		if err != nil || string(answer.Body) != "content" {
+			t.Fatalf("after the move: %v, %v", answer, err)
+		}
+	}
+}
+
+// Artifactory has a realm for each of its repositories behind one host.
+func TestRepositoriesOfOneHostMayHaveRealmsOfTheirOwn(t *testing.T) {
+	for name, refuse := range map[string]int{"refused by the other realm": 403,
+		"failed by the other realm": 500, "refused for its token": 0} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			var server *httptest.Server
+			mux := http.NewServeMux()
+			for _, repository := range []string{"a", "b"} {
+				mux.HandleFunc("/"+repository+"/token", func(w http.ResponseWriter, r *http.Request) {
+					if _, _, given := r.BasicAuth(); !given {
+						w.WriteHeader(401)
+						return
+					}
+					if refuse != 0 && !strings.HasSuffix(r.URL.Query().Get("scope"), "/"+repository+":pull") {
+						w.WriteHeader(refuse)
+						return
+					}
+					fmt.Fprintf(w, `{"token":"for-good-%s"}`, repository)
+				})
+				mux.HandleFunc("/v2/"+repository, func(w http.ResponseWriter, r *http.Request) {
+					switch r.Header.Get("Authorization") {
+					case "Bearer for-good-" + repository:
+						fmt.Fprint(w, "content")
+					case "":
+						w.Header().Set("WWW-Authenticate", fmt.Sprintf(
+							`Bearer realm="%s/%s/token",service="svc"`, server.URL, repository))
+						w.WriteHeader(401)
+					default:
+						w.WriteHeader(403)
+					}
+				})
+			}
+			server = b.Serve(t, mux)
+			for _, repository := range []string{"a", "b", "a", "b"} {
+				answer, err := b.transport.Do(t.Context(), registry.Request{
+					URL: server.URL + "/v2/" + repository, Limit: 100,
+					Scope:       "repository:x/" + repository + ":pull",
+					Credentials: []registry.Credential{good}})
+				if err != nil || string(answer.Body) != "content" {
+					t.Fatalf("%s: %v", repository, err)
+				}
+			}
+		})
+	}
+}
+
+func TestARightThatCameAfterTheTokenCounts(t *testing.T) {
+	b := newBed(t)
+	var serial atomic.Int64
+	service := b.Serve(t, registrytest.Artifactory(&registrytest.Log{},
+		func(_, _, _ string, _ []string) (string, bool) { return fmt.Sprint(serial.Add(1)), true }))
+	granted := "1"
+	server := b.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Header.Get("Authorization") {
+		case "Bearer " + granted:
+			fmt.Fprint(w, "content")
+		case "":
+			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm=%q,service="svc"`, service.URL))
+			w.WriteHeader(401)
+		default:
+			w.WriteHeader(403)
+		}
+	}))
+	if text, err := b.get(t, server.URL, good); text != "content" {
+		t.Fatalf("got %q, %v", text, err)
+	}
+	granted = "2"
+	if text, err := b.get(t, server.URL, good); text != "content" {
+		t.Errorf("with a token that can be renewed: %q, %v", text, err)
+	}
+	granted = "none"
+	_, err := b.get(t, server.URL, good)
+	wantKind(t, err, registry.Refused, "secret ns/good")
+}
+
 func TestConnectionsAreKept(t *testing.T) {
 	b := newBed(t)
 	var mu sync.Mutex
@@ -452,11 +650,16 @@ func TestPlainHTTPIsNeverSpoken(t *testing.T) {
 	wantKind(t, err, registry.Invalid, "https://")
 	_, err = b.get(t, strings.Replace(plain.URL, "http:", "https:", 1))
 	wantKind(t, err, registry.Unreachable)
-	_, err = b.get(t, "https://user:pw@example.com")
-	wantKind(t, err, registry.Invalid)
-	if strings.Contains(err.Error(), "pw") {
-		t.Errorf("the message %q shows a password", err)
+	for _, address := range []string{"https://user:pw@example.com",
+		"http://user:pw@example.com", "https://user:pw@example.com:x/"} {
+		_, err = b.get(t, address)
+		wantKind(t, err, registry.Invalid)
+		if strings.Contains(err.Error(), "pw") {
+			t.Errorf("the message %q shows a password", err)
+		}
 	}
+	_, err = b.get(t, "https://trust%ff.example.com")
+	wantKind(t, err, registry.Invalid, "xn--")
 }
 
 func TestPeersAreTrustedByTheBundle(t *testing.T) {
