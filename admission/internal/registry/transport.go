@@ -27,9 +27,8 @@ const (
 
 // Options are what a Transport may be told. The zero value is the normal one.
 type Options struct {
-	Proxy   func(*http.Request) (*url.URL, error) // default: from the environment
-	Now     func() time.Time                      // default: time.Now
-	Observe func(Exchange)                        // told of each request; default: nobody
+	Now     func() time.Time // default: time.Now
+	Observe func(Exchange)   // told of each request; default: nobody
 }
 
 // Exchange is one request and what came of it, for metrics.
@@ -56,10 +55,7 @@ type Transport struct {
 
 // New makes a Transport that trusts the system's certificates.
 func New(o Options) *Transport {
-	t := &Transport{proxy: o.Proxy, now: o.Now, observe: o.Observe}
-	if t.proxy == nil {
-		t.proxy = http.ProxyFromEnvironment
-	}
+	t := &Transport{proxy: environmentProxy(), now: o.Now, observe: o.Observe}
 	if t.now == nil {
 		t.now = time.Now
 	}

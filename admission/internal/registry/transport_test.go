@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -476,7 +475,8 @@ func TestARedirectToTheSameServerKeepsTheCredentials(t *testing.T) {
 			http.Redirect(w, r, "https://TRUST.example.com:443/moved", http.StatusFound)
 		}
 	}))
-	b := &bed{a, registry.New(registry.Options{Proxy: tunnel(t, server)})}
+	tunnel(t, server)
+	b := &bed{a, registry.New(registry.Options{})}
 	if err := b.transport.SetCA(a.PEM); err != nil {
 		t.Fatal(err)
 	}
@@ -486,8 +486,9 @@ func TestARedirectToTheSameServerKeepsTheCredentials(t *testing.T) {
 	}
 }
 
-// tunnel is a proxy that leads everybody to one server.
-func tunnel(t *testing.T, server *httptest.Server) func(*http.Request) (*url.URL, error) {
+// tunnel makes a proxy that leads everybody to one server that of the
+// environment.
+func tunnel(t *testing.T, server *httptest.Server) {
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		there, err := net.Dial("tcp", server.Listener.Addr().String())
 		if err != nil {
@@ -508,8 +509,7 @@ func tunnel(t *testing.T, server *httptest.Server) func(*http.Request) (*url.URL
 		here.Close()
 	}))
 	t.Cleanup(proxy.Close)
-	address, _ := url.Parse(proxy.URL)
-	return http.ProxyURL(address)
+	t.Setenv("HTTPS_PROXY", proxy.URL)
 }
 
 func TestATokenServiceThatHasMovedIsFoundAgain(t *testing.T) {
@@ -751,15 +751,14 @@ func TestAnUnreachableServerIsNamed(t *testing.T) {
 }
 
 func TestTheProxyOfTheEnvironmentIsUsed(t *testing.T) {
-	a := notarytest.NewAuthority(t)
 	var asked atomic.Value
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked.Store(r.Method + " " + r.Host)
 		w.WriteHeader(http.StatusForbidden)
 	}))
 	defer proxy.Close()
-	address, _ := url.Parse(proxy.URL)
-	b := &bed{a, registry.New(registry.Options{Proxy: http.ProxyURL(address)})}
+	t.Setenv("HTTPS_PROXY", proxy.URL)
+	b := &bed{notarytest.NewAuthority(t), registry.New(registry.Options{})}
 	_, err := b.get(t, "https://trust.example.com:4443")
 	wantKind(t, err, registry.Unreachable)
 	if got := asked.Load(); got != "CONNECT trust.example.com:4443" {
