@@ -58,7 +58,7 @@ func (g *Group[T]) join(ctx context.Context, key string, limit time.Duration,
 	g.calls[key] = c
 	go func() {
 		defer cancel()
-		c.value, c.err = guarded(own, fn)
+		c.value, c.err = Guard(func() (T, error) { return fn(own) })
 		g.forget(key, c)
 		close(c.done)
 	}()
@@ -86,11 +86,14 @@ func (g *Group[T]) forget(key string, c *call[T]) {
 	}
 }
 
-func guarded[T any](ctx context.Context, fn func(context.Context) (T, error)) (value T, err error) {
+// Guard returns what fn returns; a panic in it is its error. Whatever reads
+// what strangers send in a goroutine of its own is called by it, since a panic
+// there would end the process, and with it all protection.
+func Guard[T any](fn func() (T, error)) (value T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("stopped by a panic: %v", p)
 		}
 	}()
-	return fn(ctx)
+	return fn()
 }

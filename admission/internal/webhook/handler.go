@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -67,11 +68,28 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), budget(r))
 	defer cancel()
-	response := h.respond(ctx, review.Request)
-	h.Observer.Reviewed(kindOf(review.Request), response.Allowed,
-		time.Since(started))
+	response := h.review(ctx, review.Request, started)
 	response.UID = review.Request.UID
 	answer(w, response)
+}
+
+// review decides about a request and counts it. A panic is a denial: without
+// an answer the failure policy would decide, and it may be Ignore.
+func (h *Handler) review(ctx context.Context,
+	request *admissionv1.AdmissionRequest, started time.Time) (
+	response *admissionv1.AdmissionResponse) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			h.Log.Error("the review failed", "uid", request.UID,
+				"cause", problem, "stack", string(debug.Stack()))
+			response = denied(request, reason.New(reason.Internal,
+				"the admission server failed: %v", problem))
+		}
+	}()
+	response = h.respond(ctx, request)
+	h.Observer.Reviewed(kindOf(request), response.Allowed,
+		time.Since(started))
+	return response
 }
 
 // read returns the review, or what is wrong with the request and the status

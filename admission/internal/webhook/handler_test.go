@@ -233,6 +233,29 @@ func TestAnAnswerThatIsNotTheLatestIsAdmittedWithAWarning(t *testing.T) {
 	}
 }
 
+// broken are owners whose reader panics.
+type broken struct{}
+
+func (broken) Owner(context.Context, workload.Kind, string, string) (
+	*workload.Object, error) {
+	panic("broken")
+}
+
+func TestAPanicIsADenial(t *testing.T) {
+	w := start(t)
+	w.Owners = broken{}
+	request := create()
+	request.Object.Raw = []byte(`{"metadata": {"ownerReferences": [` +
+		`{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", ` +
+		`"uid": "7", "controller": true}]}, "spec": ` +
+		`{"containers": [{"name": "c", "image": "r/app"}]}}`)
+	got := w.review(t, request)
+	if got.Allowed || got.Patch != nil || got.Result == nil ||
+		!strings.Contains(got.Result.Message, "[INTERNAL]") {
+		t.Errorf("answer %+v", got)
+	}
+}
+
 // ownedBy is a cluster with one controller.
 type ownedBy struct{ controller *workload.Object }
 

@@ -143,13 +143,22 @@ func warning(one decision.Decision) string {
 // refuse denies a request that was not judged image by image.
 func (h *Handler) refuse(request *admissionv1.AdmissionRequest,
 	denial *reason.Denial) *admissionv1.AdmissionResponse {
-	one := decision.Decision{
-		Image:  objectName(request),
-		Denial: denial,
-	}
-	h.tell(request, []decision.Decision{one})
+	h.tell(request, whole(request, denial))
+	return denied(request, denial)
+}
+
+func denied(request *admissionv1.AdmissionRequest,
+	denial *reason.Denial) *admissionv1.AdmissionResponse {
 	return &admissionv1.AdmissionResponse{
-		Result: forbidden(decision.Message([]decision.Decision{one})),
+		Result: forbidden(decision.Message(whole(request, denial))),
+	}
+}
+
+// whole is the decision about an object in the place of its images.
+func whole(request *admissionv1.AdmissionRequest,
+	denial *reason.Denial) []decision.Decision {
+	return []decision.Decision{
+		{Image: objectName(request), Denial: denial},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/flight"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/attached"
 )
 
@@ -55,7 +56,7 @@ func Verify(ctx context.Context, r Request) (Result, error) {
 	outcomes := make(chan outcome, 2)
 	for _, look := range []func(context.Context, Request) (Result, error){bundleForm, tagForm} {
 		go func() {
-			result, err := look(ctx, r)
+			result, err := flight.Guard(func() (Result, error) { return look(ctx, r) })
 			outcomes <- outcome{result, err}
 		}()
 	}

@@ -3,6 +3,7 @@
 package sigstore
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -215,5 +216,22 @@ func TestBundleIsRefusedWhereTheRepositoryMustBeNamed(t *testing.T) {
 	_, err := Verify(t.Context(), Request{Repository: s, Digest: ours, Keys: mustKeys(t, public), RequireIdentity: true})
 	if err == nil || !strings.Contains(err.Error(), "names no repository") {
 		t.Fatalf("got %v", err)
+	}
+}
+
+// broken is a repository whose reader panics.
+type broken struct{ *shelf }
+
+func (broken) Get(context.Context, string, string, int64) (attached.Answer, error) {
+	panic("broken")
+}
+
+// A panic in a goroutine of its own would end the process.
+func TestAPanicOfAReaderIsAnError(t *testing.T) {
+	public, _ := p256(t)
+	_, err := Verify(t.Context(), Request{
+		Repository: broken{newShelf()}, Digest: ours, Keys: mustKeys(t, public)})
+	if err == nil || !strings.Contains(err.Error(), "broken") || errors.Is(err, attached.ErrUnsigned) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/types"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/flight"
 )
 
 const (
@@ -70,21 +72,27 @@ func fetchSignatures(ctx context.Context, store Fetch, path string, found digest
 	type file struct {
 		status int
 		body   []byte
-		err    error
+	}
+	type answer struct {
+		file
+		err error
 	}
 	prefix := fmt.Sprintf("%s@%s=%s/signature-", path, found.Algorithm(), found.Encoded())
 	var signatures [][]byte
 	for first := 1; first <= maxSignatures; first += ahead {
-		files := make([]chan file, ahead)
-		for i := range files {
-			files[i] = make(chan file, 1)
+		answers := make([]chan answer, ahead)
+		for i := range answers {
+			answers[i] = make(chan answer, 1)
 			go func() {
-				status, body, err := store(ctx, fmt.Sprint(prefix, first+i), "*/*", maxSignature)
-				files[i] <- file{status, body, err}
+				read, err := flight.Guard(func() (f file, err error) {
+					f.status, f.body, err = store(ctx, fmt.Sprint(prefix, first+i), "*/*", maxSignature)
+					return f, err
+				})
+				answers[i] <- answer{read, err}
 			}()
 		}
-		for i := range files {
-			switch f := <-files[i]; {
+		for i := range answers {
+			switch f := <-answers[i]; {
 			case f.err != nil:
 				return nil, fmt.Errorf("signature store: %w", f.err)
 			case f.status == http.StatusNotFound:

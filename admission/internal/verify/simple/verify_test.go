@@ -160,3 +160,13 @@ func TestEachWayThatThereIsNothingToJudgeIsToldApart(t *testing.T) {
 		})
 	}
 }
+
+// A panic in a goroutine of its own would end the process.
+func TestAPanicOfTheStoresReaderIsAnError(t *testing.T) {
+	_, err := fetchSignatures(t.Context(), func(context.Context, string, string, int64) (int, []byte, error) {
+		panic("broken")
+	}, "team/app", "sha256:1")
+	if err == nil || !strings.Contains(err.Error(), "broken") {
+		t.Errorf("got %v", err)
+	}
+}
