@@ -8,18 +8,21 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 
 	"github.com/theupdateframework/notary/storage"
 
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/flight"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
 )
 
 const (
 	maxSmall    = 1 << 20  // root, timestamp
 	maxLarge    = 16 << 20 // snapshot, targets, delegations
-	maxAhead    = 64 << 20 // fetched before the library asks, in all
+	maxAhead    = 32 << 20 // fetched before the library asks, in all
+	maxHeld     = 64 << 20 // fetched for one update, in all
 	maxRoles    = 256
 	concurrency = 8
 )
@@ -42,6 +45,7 @@ type fetch struct {
 	busy  sync.WaitGroup
 	mu    sync.Mutex
 	files map[string]*file
+	held  int64 // bytes of all files
 }
 
 type file struct {
@@ -109,7 +113,7 @@ func (f *fetch) start(name string, size int64) *file {
 		defer close(got.done)
 		f.slots <- struct{}{}
 		defer func() { <-f.slots }()
-		got.content, got.err = f.get(name, size)
+		got.content, got.err = flight.Guard(func() ([]byte, error) { return f.get(name, size) })
 	}()
 	return got
 }
@@ -128,12 +132,26 @@ func (f *fetch) get(name string, size int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !f.hold(len(answer.Body)) {
+		return nil, &registry.Error{Kind: registry.TooLarge, URL: f.base + name + ".json",
+			Err: fmt.Errorf("with all before it, more than the %d bytes that one update accepts", maxHeld)}
+	}
 	// The library's reader of JSON recurses without a bound; this one has one.
 	if !json.Valid(answer.Body) {
 		return nil, &registry.Error{Kind: registry.Garbage, URL: f.base + name + ".json",
 			Err: errors.New("it is no JSON")}
 	}
 	return answer.Body, nil
+}
+
+// hold tells whether an update may keep so many bytes more: a long way of
+// roots, or many delegations, are not for who names a server to fill the
+// memory with.
+func (f *fetch) hold(more int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.held += int64(more)
+	return f.held <= maxHeld
 }
 
 // ahead begins to fetch the targets roles that a snapshot lists. Whether the
@@ -156,9 +174,10 @@ func (f *fetch) ahead(snapshot []byte) {
 		if role != "targets" && !strings.HasPrefix(role, "targets/") || err != nil || len(sum) != 32 {
 			continue
 		}
-		if total += meta.Length; meta.Length < 0 || total > maxAhead {
+		if meta.Length < 0 || meta.Length > maxAhead-total {
 			return
 		}
+		total += meta.Length
 		f.start(role+"."+hex.EncodeToString(sum), meta.Length)
 	}
 }

@@ -4,6 +4,7 @@ package notary
 
 import (
 	"container/list"
+	"crypto/sha256"
 	"slices"
 	"sync"
 	"time"
@@ -38,8 +39,16 @@ type remembered struct {
 }
 
 type floor struct {
-	rootIDs  []string
-	versions [4]int // of data.BaseRoles, in that order
+	rootIDs     []string
+	versions    [4]int // of data.BaseRoles, in that order
+	delegations map[data.RoleName]delegation
+}
+
+// delegation is what was seen of one: a role made anew by that name has other
+// keys and begins with the first version again.
+type delegation struct {
+	keys    [sha256.Size]byte
+	version int
 }
 
 func newMemory() *memory {
@@ -157,9 +166,15 @@ func (m *memory) raise(repository [2]string, v *view) {
 			break
 		}
 	}
-	next := floor{rootIDs: v.rootIDs}
+	next := floor{rootIDs: v.rootIDs, delegations: v.delegations()}
 	for i, file := range v.base {
 		next.versions[i] = file.version
+	}
+	// Who can leave a role's file out for a while must not gain by it.
+	for name, seen := range m.floors[repository].delegations {
+		if v.lacks(name) {
+			next.delegations[name] = seen
+		}
 	}
 	m.floors[repository] = next
 }
@@ -173,11 +188,20 @@ func (m *memory) notOlder(repository [2]string, v *view) error {
 	if !known || !slices.Equal(seen.rootIDs, v.rootIDs) {
 		return nil
 	}
+	older := func(name data.RoleName, offered, before int) error {
+		return reason.New(reason.TrustDataRolledBack,
+			content+"%s offers version %d of the role %s of %s, version %d was seen before",
+			host(repository[0]), offered, name, repository[1], before)
+	}
 	for i, file := range v.base {
 		if file.version < seen.versions[i] {
-			return reason.New(reason.TrustDataRolledBack,
-				content+"%s offers version %d of the role %s of %s, version %d was seen before",
-				host(repository[0]), file.version, data.BaseRoles[i], repository[1], seen.versions[i])
+			return older(data.BaseRoles[i], file.version, seen.versions[i])
+		}
+	}
+	for name, now := range v.delegations() {
+		before := seen.delegations[name]
+		if now.keys == before.keys && now.version < before.version {
+			return older(name, now.version, before.version)
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/theupdateframework/notary"
@@ -28,6 +29,7 @@ type view struct {
 	stamp   [sha256.Size]byte // of the timestamp file
 	base    [4]signedFile     // of data.BaseRoles, in that order
 	roles   []*role           // targets first, then its delegations, level by level
+	absent  []data.RoleName   // delegations without a file that verifies
 }
 
 // signedFile is what every role's file says of itself.
@@ -41,6 +43,7 @@ type role struct {
 	name    data.RoleName
 	paths   data.DelegationRole // for CheckPaths
 	keys    [][]byte            // SubjectPublicKeyInfo of each
+	version int
 	expires time.Time
 	broken  bool              // its file did not verify
 	targets map[string]string // tag to digest, 64 hex digits
@@ -82,6 +85,9 @@ func newView(repo, invalid *tuf.Repo, root, timestamp []byte) (*view, error) {
 	err = repo.WalkTargets("", "", func(signed *data.SignedTargets, valid data.DelegationRole) interface{} {
 		v.roles = append(v.roles, newRole(signed, valid))
 		for _, child := range signed.GetValidDelegations(valid) {
+			if repo.Targets[child.Name] == nil {
+				v.absent = append(v.absent, child.Name)
+			}
 			if failed := brokenTargets(repo, invalid, child.Name); failed != nil {
 				v.roles = append(v.roles, &role{name: child.Name, broken: true, expires: failed.Signed.Expires})
 			}
@@ -105,6 +111,7 @@ func newRole(signed *data.SignedTargets, valid data.DelegationRole) *role {
 	r := &role{
 		name:    valid.Name,
 		paths:   data.DelegationRole{Paths: valid.Paths},
+		version: signed.Signed.Version,
 		expires: signed.Signed.Expires,
 		targets: make(map[string]string, len(signed.Signed.Targets)),
 	}
@@ -129,6 +136,32 @@ func (v *view) find(name data.RoleName) *role {
 		}
 	}
 	return nil
+}
+
+// delegations are the delegated roles whose files verify.
+func (v *view) delegations() map[data.RoleName]delegation {
+	found := map[data.RoleName]delegation{}
+	for _, r := range v.roles {
+		if r.name == data.CanonicalTargetsRole || r.broken {
+			continue
+		}
+		marks := make([]string, len(r.keys))
+		for i, key := range r.keys {
+			mark := sha256.Sum256(key)
+			marks[i] = string(mark[:])
+		}
+		slices.Sort(marks)
+		found[r.name] = delegation{sha256.Sum256([]byte(strings.Join(marks, ""))), r.version}
+	}
+	return found
+}
+
+// lacks tells whether a role is still delegated to, or may be, and its file is
+// not there or does not verify.
+func (v *view) lacks(name data.RoleName) bool {
+	return slices.ContainsFunc(v.absent, func(absent data.RoleName) bool {
+		return name == absent || strings.HasPrefix(name.String(), absent.String()+"/")
+	})
 }
 
 // expired returns the first of the roles everything rests on that is past its

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package notary
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+	"testing"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/notarytest"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/registry"
+)
+
+func TestASnapshotOfHugeFilesHasNoneFetchedAhead(t *testing.T) {
+	type meta struct {
+		Length int64             `json:"length"`
+		Hashes map[string]string `json:"hashes"`
+	}
+	roles := map[string]meta{}
+	for i := range maxRoles / 2 {
+		sum := func(first byte) map[string]string {
+			hash := bytes.Repeat([]byte{byte(i)}, 32)
+			hash[0] = first
+			return map[string]string{"sha256": base64.StdEncoding.EncodeToString(hash)}
+		}
+		roles[fmt.Sprint("targets/small", i)] = meta{1, sum(1)}
+		roles[fmt.Sprint("targets/huge", i)] = meta{math.MaxInt64, sum(2)}
+	}
+	snapshot, err := json.Marshal(map[string]any{"signed": map[string]any{"meta": roles}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 { // the order of the roles differs
+		f := newFetch(ctx, registry.New(registry.Options{}), "https://trust", "r/app", nil)
+		f.ahead(snapshot)
+		f.wait()
+		for name := range f.files {
+			if strings.HasPrefix(name, "targets/huge") {
+				t.Fatalf("%s is fetched, and %d others", name, len(f.files)-1)
+			}
+		}
+	}
+}
+
+func TestAnUpdateHoldsOnlySoMuch(t *testing.T) {
+	a := notarytest.NewAuthority(t)
+	root := append(bytes.Repeat([]byte(" "), maxSmall-2), "{}"...)
+	server := a.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(root)
+	}))
+	transport := registry.New(registry.Options{})
+	if err := transport.SetCA(a.PEM); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(transport.CloseIdle)
+	f := newFetch(t.Context(), transport, server.URL, "r/app", nil)
+	for version := 1; version <= maxHeld/maxSmall; version++ {
+		if _, err := f.GetSized(fmt.Sprintf("%d.root", version), -1); err != nil {
+			t.Fatalf("root %d: %v", version, err)
+		}
+	}
+	_, err := f.GetSized("one.root", -1)
+	var failed *registry.Error
+	if !errors.As(err, &failed) || failed.Kind != registry.TooLarge {
+		t.Errorf("one root more: %v", err)
+	}
+}
+
+// A panic in a goroutine of its own would end the process.
+func TestAPanicWhileTrustDataIsFetchedIsAnError(t *testing.T) {
+	a := notarytest.NewAuthority(t)
+	server := a.Serve(t, http.NotFoundHandler())
+	transport := registry.New(registry.Options{Observe: func(registry.Exchange) { panic("broken") }})
+	if err := transport.SetCA(a.PEM); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(transport.CloseIdle)
+	_, err := New(Options{Transport: transport}).Digest(t.Context(),
+		Request{TrustServer: server.URL, GUN: "r/app", Tag: "v1"})
+	if err == nil || !strings.Contains(err.Error(), "broken") {
+		t.Errorf("got %v", err)
+	}
+}
