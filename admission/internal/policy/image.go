@@ -6,6 +6,7 @@
 package policy
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -30,8 +31,17 @@ type Image struct {
 	Digest string
 }
 
+// imageID begins the ID of an image, or the beginning of one. It reads as a
+// tag of docker.io/library/sha256, but runtimes first look on their node for
+// an image with the ID and run it, whatever repository it came from.
+var imageID = regexp.MustCompile(`^sha(256|384|512):`)
+
 // Parse reads an image reference the way container runtimes do.
 func Parse(written string) (Image, error) {
+	if imageID.MatchString(written) {
+		return Image{}, reason.New(reason.ImageInvalid,
+			"it is the ID of an image on a node and names no repository")
+	}
 	named, err := reference.ParseNormalizedNamed(written)
 	if err != nil {
 		return Image{}, reason.Wrap(reason.ImageInvalid, err,

@@ -27,6 +27,8 @@ func TestParseKnowsHostNameTagAndDigest(t *testing.T) {
 			Digest: digest},
 		"r:9001/app:v1@" + digest: {Host: "r:9001", Name: "r:9001/app",
 			Tag: "v1", Digest: digest},
+		"r:9001/sha256:1111": {Host: "r:9001", Name: "r:9001/sha256",
+			Tag: "1111"},
 		"localhost/app": {Host: "localhost", Name: "localhost/app",
 			Tag: "latest"},
 		"[fd00::1]:9001/app:v1": {Host: "[fd00::1]:9001",
@@ -44,6 +46,7 @@ func TestParseSaysWhyAReferenceIsNone(t *testing.T) {
 	for _, written := range []string{
 		"", " ", "r:9001/UPPER", "r:9001/app:", "app@sha256:short", "a b",
 		"https://r:9001/app", "r:9001/app:v1\n", strings.Repeat("a", 300),
+		digest, "sha256:1111", "sha512:11", "sha256:latest",
 	} {
 		_, err := Parse(written)
 		var denial *reason.Denial
