@@ -176,6 +176,15 @@ def test_update_starts_a_new_server_before_it_stops_one(chart, scenario):
     assert strategy['rollingUpdate'] == {'maxUnavailable': 0, 'maxSurge': 1}
 
 
+@pytest.mark.parametrize('seconds', [1, 30])
+def test_stopping_server_may_end_what_the_api_server_waits_for(
+        chart, seconds):
+    release = chart.render(webHooks={'timeoutSeconds': seconds})
+
+    # It serves for five seconds more, and then ends what is under way.
+    assert release.pod['terminationGracePeriodSeconds'] > 5 + seconds
+
+
 def test_server_sends_its_callers_on_by_itself(chart):
     assert 'lifecycle' not in chart.render().server
 
@@ -279,7 +288,7 @@ def test_server_may_read_and_write_only_its_pins(chart):
             for resource in rule['resources']:
                 rules.setdefault((group, resource), set()).update(
                     rule['verbs'])
-    policies = {'get', 'list', 'watch'}
+    policies = {'list', 'watch'}
     assert rules == {
         ('portieris.cloud.ibm.com', 'imagepolicies'): policies,
         ('portieris.cloud.ibm.com', 'clusterimagepolicies'): policies,

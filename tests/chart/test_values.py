@@ -3,7 +3,9 @@
 
 import pytest
 
+from .conftest import CHART
 from .conftest import Chart
+from .conftest import run
 
 REJECT = {'simple': {'requirements': [{'type': 'reject'}]}}
 SERVER = {'registry': 'registry.local:9001',
@@ -100,7 +102,13 @@ def without_quotes(text):
      'trustServers[0].registry is the URL "https://r:9001/": write the host '
      'as image names spell it, "r:9001"'),
     ({'trustServers': [{'registry': 'a b', 'url': 'https://n'}]},
-     'the name of a registry has no blanks'),
+     'trustServers[0].registry is "a b": write HOST[:PORT][/PATH]'),
+    ({'trustServers': [{'registry': 'r.io/*', 'url': 'https://n'}]},
+     'trustServers[0].registry is "r.io/*": all images below it are meant '
+     'without a star, write r.io'),
+    ({'trustServers': [{'registry': '*.r.io', 'url': 'https://n'}]},
+     'trustServers[0].registry is "*.r.io": a star would take in registries '
+     'of others, write an entry for each'),
     ({'trustServers': [SERVER, SERVER]},
      'trustServers[1] names the registry registry.local:9001 a second time'),
     ({'trustedCA': 'hello'},
@@ -145,6 +153,31 @@ def test_wrong_value_gets_a_sentence(chart, values, sentence):
     assert sentence in chart.refusal(**values)
 
 
+@pytest.mark.parametrize('registry', [
+    '/r.io', 'r.io//team', 'r.io/team:v1', 'r.io@sha256', 'r.io:port',
+    'r.io/Team', '.r.io', 'r.io/-a', '[2001:db8::1', 'r_.io'])
+def test_registry_that_begins_no_image_is_refused(chart, registry):
+    # Its entry would match nothing, and the default policy would judge.
+    assert 'as image names begin' in chart.refusal(
+        trustServers=[dict(SERVER, registry=registry)])
+
+
+@pytest.mark.parametrize('registry', [
+    'localhost', 'Harbor.example.com', '[2001:db8::1]:9001', '10.0.0.1:5000',
+    'r.io/team_a/b--c/d.e'])
+def test_registry_that_begins_images_becomes_an_entry(chart, registry):
+    release = chart.render(trustServers=[dict(SERVER, registry=registry)])
+
+    assert release.entries[0]['name'] == registry + '/*'
+
+
+def test_signers_without_value_are_none(every_helm):
+    release = Chart(every_helm).render(
+        trustServers=[dict(SERVER, signerSecrets=None)])
+
+    assert release.entries[0] == TRUST
+
+
 @pytest.mark.parametrize('certificates', [
     {'caDuration': '52560h'}, {'caDuration': '52559h59m60s'},
     {'duration': '1h', 'renewBefore': '59m59s'},
@@ -163,6 +196,8 @@ def test_certificates_may_live_up_to_the_bounds(every_helm, certificates):
     ({'images': {'tags': {'portieris': None}}},
      'images.tags.portieris is given without a value'),
     ({'replicaCount': None}, 'replicaCount is given without a value'),
+    ({'exemptNamespaces': None}, 'exemptNamespaces is given without a value'),
+    ({'trustServers': None}, 'trustServers is given without a value'),
     ({'webHooks': {'timeoutSeconds': None}},
      'webHooks.timeoutSeconds is given without a value'),
     ({'podDisruptionBudget': {'enabled': None}},
@@ -171,9 +206,18 @@ def test_key_without_value_gets_a_sentence(every_helm, values, sentence):
     assert sentence in Chart(every_helm).refusal(**values)
 
 
+def test_values_that_an_older_chart_lacked_are_told_of_at_an_upgrade(chart):
+    # As helm upgrade --reuse-values hands them over.
+    lacking = ['--set', 'trustStaleness=null']
+    command = [chart.helm, 'template', 'portieris-portieris', str(CHART)]
+
+    assert '--reset-then-reuse-values' in run(
+        *command, *lacking, '--is-upgrade').stderr
+    assert '--reset-then-reuse-values' not in run(*command, *lacking).stderr
+
+
 @pytest.mark.parametrize('key', [
-    'trustServers', 'trustedCA', 'TrustedCACert', 'caCert',
-    'exemptNamespaces', 'imagePullSecrets', 'resources',
+    'trustedCA', 'TrustedCACert', 'caCert', 'imagePullSecrets', 'resources',
     'priorityClassName', 'nodeSelector', 'tolerations', 'affinity',
     'podAnnotations', 'namespace', 'PostUpgradePolicy'])
 def test_key_without_value_is_taken_for_none(chart, key):

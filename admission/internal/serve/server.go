@@ -16,8 +16,9 @@ import (
 )
 
 // stopWithin is how long requests under way may take to end when the server
-// stops. The kubelet kills it 30 seconds after asking it to stop.
-const stopWithin = 15 * time.Second
+// stops: as long as the API server may wait for one. The chart lets the
+// kubelet wait longer than Linger and this together.
+const stopWithin = 30 * time.Second
 
 // Server answers on two listeners: admission by TLS, metrics in the clear.
 type Server struct {
