@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"strings"
 	"sync"
@@ -75,6 +76,10 @@ func TestAgainstARealAPIServer(t *testing.T) {
 		func(t *testing.T) { pinsLast(t, server, c) })
 	t.Run("a pin that does not parse is not taken for none",
 		func(t *testing.T) { pinsAreNotGuessed(t, server, c) })
+	t.Run("what one repository may pin is little",
+		func(t *testing.T) { pinsAreSmall(t, c) })
+	t.Run("who pins waits for nobody elsewhere",
+		func(t *testing.T) { pinsDoNotWait(t, config) })
 	t.Run("without the rights nothing is pinned",
 		func(t *testing.T) { pinsNeedRights(t, config) })
 }
@@ -401,6 +406,67 @@ func pinsAreNotGuessed(t *testing.T, s *kubetest.Server, c *Cluster) {
 		if !errors.As(err, &denial) || denial.Code != reason.PinsUnavailable {
 			t.Errorf("the value %q gives %v", broken, err)
 		}
+	}
+}
+
+func pinsAreSmall(t *testing.T, c *Cluster) {
+	many := make([]string, 100)
+	for i := range many {
+		many[i] = fmt.Sprintf("%064x", i)
+	}
+	_, err := c.Pins().Put(context.Background(), server, "r/many", many)
+	var denial *reason.Denial
+	if !errors.As(err, &denial) || denial.Code != reason.TrustDataInvalid {
+		t.Errorf("a root of %d keys gives %v", len(many), err)
+	}
+	_, err = c.Pins().Put(context.Background(), server, "r/many", many[:10])
+	if err != nil {
+		t.Errorf("a root of 10 keys gives %v", err)
+	}
+}
+
+// silentFor answers nothing about one ConfigMap.
+type silentFor struct {
+	http.RoundTripper
+	place string
+	asked chan struct{}
+}
+
+func (s silentFor) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, "/"+s.place) {
+		close(s.asked)
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	return s.RoundTripper.RoundTrip(r)
+}
+
+func pinsDoNotWait(t *testing.T, config *rest.Config) {
+	const stuck, other = "r/stuck", "r/other"
+	asked := make(chan struct{})
+	mine := rest.CopyConfig(config)
+	mine.Wrap(func(under http.RoundTripper) http.RoundTripper {
+		return silentFor{under, place(key(server, stuck)), asked}
+	})
+	c, err := New(mine, "portieris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pins := c.Pins()
+	ctx, giveUp := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := pins.Put(ctx, server, stuck, []string{"a"})
+		ended <- err
+	}()
+	<-asked
+	if _, err := pins.Put(context.Background(), server, other,
+		[]string{"a"}); err != nil {
+		t.Error(err)
+	}
+	giveUp()
+	if err := <-ended; err == nil {
+		t.Error("pinned without an answer")
 	}
 }
 

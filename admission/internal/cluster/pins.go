@@ -32,6 +32,11 @@ var pinsLabels = labels.Set{"app": "portieris", "part": "trust-pins"}
 // one. Each attempt that loses means that some other one has won.
 const attempts = 50
 
+// maxPin is how long one value may be, which is a few times what a usual one
+// is. Servers choose their roots and whoever writes a policy the server: they
+// shall not fill the ConfigMaps of all with a handful of repositories.
+const maxPin = 2 << 10
+
 // pin is one value of the ConfigMap.
 type pin struct {
 	Server     string    `json:"server"`
@@ -45,9 +50,9 @@ type pin struct {
 // read or written the answer is a denial.
 type Pins struct {
 	cluster *Cluster
-	// write lets this replica's writers wait for each other instead of
-	// losing against each other.
-	write sync.Mutex
+	// write lets this replica's writers to one ConfigMap wait for each other
+	// instead of losing against each other.
+	write sync.Map // of *sync.Mutex by place
 }
 
 // Pins returns the pins of the cluster.
@@ -106,8 +111,10 @@ func (p *Pins) ResetCommand(server, gun string) string {
 // precondition that nobody else writes meanwhile, and returns it.
 func (p *Pins) update(ctx context.Context, server, gun string,
 	decide func(stored []string) ([]string, error)) ([]string, error) {
-	p.write.Lock()
-	defer p.write.Unlock()
+	name := key(server, gun)
+	mutex, _ := p.write.LoadOrStore(place(name), &sync.Mutex{})
+	mutex.(*sync.Mutex).Lock()
+	defer mutex.(*sync.Mutex).Unlock()
 	var err error
 	for range attempts {
 		var ids []string
@@ -119,7 +126,7 @@ func (p *Pins) update(ctx context.Context, server, gun string,
 			break
 		}
 	}
-	return nil, unavailable(err, key(server, gun), gun, "recorded")
+	return nil, unavailable(err, name, gun, "recorded")
 }
 
 func (p *Pins) tryUpdate(ctx context.Context, server, gun string,
@@ -141,6 +148,11 @@ func (p *Pins) tryUpdate(ctx context.Context, server, gun string,
 		FirstSeen: time.Now().UTC().Truncate(time.Second)})
 	if err != nil {
 		return nil, err
+	}
+	if len(value) > maxPin {
+		return nil, reason.New(reason.TrustDataInvalid, "the root of %s has "+
+			"%d keys; with the trust server's address they are more than "+
+			"the %d bytes that are kept", gun, len(ids), maxPin)
 	}
 	if stored == nil {
 		return ids, p.create(ctx, name, string(value))
