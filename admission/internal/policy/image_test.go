@@ -100,6 +100,21 @@ func TestMatchIsQuickForPatternsOfManyStars(t *testing.T) {
 	}
 }
 
+// A policy may hold megabytes of patterns, and each is held against each
+// image.
+func TestAPatternIsHeldAgainstAnImageWithoutACopy(t *testing.T) {
+	for _, pattern := range []string{
+		strings.Repeat("*a", 1<<19), strings.Repeat("*", 1<<20),
+		"r:9001/" + strings.Repeat("b*", 1<<19), strings.Repeat("r", 1<<20),
+	} {
+		if copies := testing.AllocsPerRun(1, func() {
+			Match(pattern, "r:9001/team/app:v1")
+		}); copies > 0 {
+			t.Errorf("%.8s...: %v copies", pattern, copies)
+		}
+	}
+}
+
 func FuzzParseAndMatch(f *testing.F) {
 	f.Add("r:9001/app:v1", "r:9001/*")
 	f.Add("nginx@"+digest, "*")
