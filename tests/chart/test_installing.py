@@ -212,7 +212,12 @@ def test_webhook_created_anew_without_ca_survives_an_upgrade(release):
 def test_notes_say_what_is_asked_for_and_what_is_at_risk(release):
     ignoring = release.upgrade('legacy-overrides')
     asking = release.upgrade('private-ca')
+    locking = release.upgrade('default', '--set', 'exemptNamespaces={a}')
 
+    assert 'every namespace but armada, cert-manager' in ignoring
+    assert 'kube-system is judged too' not in ignoring
+    assert 'every namespace but a, portieris.' in locking
+    assert 'kube-system is judged too' in locking
     assert 'No trust server is set' in ignoring
     assert 'webHooks.failurePolicy is Ignore' in ignoring
     assert 'Signatures are asked for registry.local:9001; all other images: ' \

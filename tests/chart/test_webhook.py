@@ -96,7 +96,7 @@ def test_webhook_calls_the_service(chart):
 
 
 @pytest.mark.parametrize('namespace', [
-    'kube-system', 'portieris', 'cert-manager', 'flux-helm'])
+    'kube-system', 'portieris', 'cert-manager', 'flux-helm', 'armada'])
 def test_platform_namespaces_are_not_judged(chart, namespace):
     assert not selected(chart.render().webhook, named(namespace))
 
