@@ -108,7 +108,10 @@ func printExplanation(explanation tool.Explanation, format string,
 // first, and lets --policies take several files.
 func (a *asking) parse(flags *flag.FlagSet, args []string) (
 	rest []string, err error) {
-	args = spread(args)
+	args, err = spread(args)
+	if err != nil {
+		return nil, err
+	}
 	for {
 		if err := flags.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
@@ -126,20 +129,26 @@ func (a *asking) parse(flags *flag.FlagSet, args []string) (
 }
 
 // spread gives every file that follows --policies a flag of its own.
-func spread(args []string) []string {
-	var spread []string
+func spread(args []string) (spread []string, err error) {
+	isFlag := func(arg string) bool {
+		return strings.HasPrefix(arg, "-") && arg != "-"
+	}
 	following := false
-	for _, arg := range args {
+	for i, arg := range args {
 		switch {
 		case arg == "--policies" || arg == "-policies":
+			if i+1 == len(args) || isFlag(args[i+1]) {
+				return nil, usage("--policies needs a file; - is the " +
+					"standard input")
+			}
 			following = true
 			continue
-		case strings.HasPrefix(arg, "-") && arg != "-":
+		case isFlag(arg):
 			following = false
 		case following:
 			arg = "--policies=" + arg
 		}
 		spread = append(spread, arg)
 	}
-	return spread
+	return spread, nil
 }

@@ -69,6 +69,8 @@ func TestAMistakeInAQuestionIsNotTakenForADenial(t *testing.T) {
 		{"explain a --polices x", "portieris explain -h lists the flags"},
 		{"explain a -o yaml", `"yaml" is none of text and json`},
 		{"explain a --policies /nonexistent", "cannot read the file"},
+		{"explain a --policies", "--policies needs a file"},
+		{"rehearse --policies -o json", "--policies needs a file"},
 		{"explain a --policies " + directory + "/pod.yaml",
 			"there is no ImagePolicy and no ClusterImagePolicy in"},
 		{"explain a --policies " + directory + "/bad.yaml",

@@ -86,8 +86,8 @@ func writeLinted(out io.Writer, format string, files []linted) error {
 			text += file.File + ": " + finding.String() + "\n"
 		}
 		if len(file.Findings) == 0 {
-			text += fmt.Sprintf("%s: %d policies, nothing to say\n",
-				file.File, file.Policies)
+			text += fmt.Sprintf("%s: %s, nothing to say\n",
+				file.File, tool.Counted(file.Policies, "policy"))
 		}
 	}
 	return write(out, text)
@@ -104,7 +104,7 @@ func verdict(files []linted) error {
 		}
 	}
 	if failures > 0 {
-		return fmt.Errorf("%d errors found", failures)
+		return fmt.Errorf("%s found", tool.Counted(failures, "error"))
 	}
 	return nil
 }

@@ -158,10 +158,10 @@ func TestLintFailsIfAPolicyCanNeverWork(t *testing.T) {
 		out  string
 		err  string
 	}{
-		{"good.yaml", "1 policies, nothing to say", ""},
+		{"good.yaml", "1 policy, nothing to say", ""},
 		{"odd.yaml", "warning: ClusterImagePolicy", ""},
 		{"bad.yaml", `unknown field "spec.repositories[0].trust"`,
-			"1 errors found"},
+			"1 error found"},
 		{"pod.yaml", "", "holds no ImagePolicy"},
 		{"absent.yaml", "", "no such file"},
 	} {

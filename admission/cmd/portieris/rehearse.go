@@ -49,8 +49,8 @@ func rehearseCommand(args []string, out io.Writer) error {
 		return err
 	}
 	if report.Denied > 0 {
-		return fmt.Errorf("%d of %d images would be denied",
-			report.Denied, report.Images)
+		return fmt.Errorf("%d of %s would be denied", report.Denied,
+			tool.Counted(report.Images, "image"))
 	}
 	return nil
 }

@@ -8,10 +8,12 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -42,11 +44,13 @@ type Cluster struct {
 }
 
 // Config finds the Kubernetes API: the kubeconfig file if one is named, else
-// the one that the environment variable KUBECONFIG names, else that of the
-// pod's own ServiceAccount.
+// those that the environment variable KUBECONFIG names, else that of the pod's
+// own ServiceAccount.
 func Config(kubeconfig string) (*rest.Config, error) {
+	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: kubeconfig}
 	if kubeconfig == "" {
 		kubeconfig = os.Getenv("KUBECONFIG")
+		rules.Precedence = filepath.SplitList(kubeconfig)
 	}
 	if kubeconfig == "" {
 		config, err := rest.InClusterConfig()
@@ -60,12 +64,26 @@ func Config(kubeconfig string) (*rest.Config, error) {
 		config.Proxy = directly
 		return config, nil
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	config, err := fromFiles(rules)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the kubeconfig %q: %w",
 			kubeconfig, err)
 	}
 	return config, nil
+}
+
+func fromFiles(rules *clientcmd.ClientConfigLoadingRules) (
+	*rest.Config, error) {
+	loaded, err := rules.Load()
+	if err != nil {
+		return nil, err
+	}
+	config, err := clientcmd.NewDefaultClientConfig(*loaded,
+		&clientcmd.ConfigOverrides{}).ClientConfig()
+	if clientcmd.IsEmptyConfig(err) {
+		return nil, errors.New("it names no cluster, or no such file exists")
+	}
+	return config, err
 }
 
 func directly(*http.Request) (*url.URL, error) { return nil, nil }

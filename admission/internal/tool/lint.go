@@ -7,6 +7,7 @@ package tool
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,8 +20,8 @@ import (
 )
 
 // Lint reads YAML or JSON documents and says what is wrong with the policies
-// among them. Documents of other kinds are passed over. The error is about
-// the file as a whole.
+// among them, also if they stand in a list as kubectl get prints it. Documents
+// of other kinds are passed over. The error is about the file as a whole.
 func Lint(file io.Reader) (policies int, found []policyreview.Finding,
 	err error) {
 	content, err := io.ReadAll(file)
@@ -32,33 +33,59 @@ func Lint(file io.Reader) (policies int, found []policyreview.Finding,
 		return 0, nil, err
 	}
 	for i, text := range documents {
-		header := struct {
-			APIVersion string `json:"apiVersion"`
-			Kind       string `json:"kind"`
-		}{}
-		where := fmt.Sprintf("document %d", i+1)
-		if err := yaml.Unmarshal(text, &header); err != nil {
-			found = append(found, unreadable(where, "it is no YAML: ", err))
-			continue
-		}
-		if header.Kind != policyreview.Namespaced &&
-			header.Kind != policyreview.Cluster {
-			continue
-		}
-		policies++
-		policy, err := strictly(text)
-		if err != nil {
-			found = append(found, unreadable(where, "", err))
-			continue
-		}
-		found = append(found, policyreview.Alone(policy)...)
+		read, findings := lintDocument(text, fmt.Sprintf("document %d", i+1))
+		policies += read
+		found = append(found, findings...)
 	}
 	return policies, found, nil
 }
 
-func unreadable(where, what string, err error) policyreview.Finding {
-	return policyreview.Finding{Where: where, Error: true,
-		Sentence: what + oneLine(err)}
+func lintDocument(text []byte, where string) (policies int,
+	found []policyreview.Finding) {
+	header := struct {
+		Kind  string            `json:"kind"`
+		Items []json.RawMessage `json:"items"`
+	}{}
+	if err := yaml.Unmarshal(text, &header); err != nil {
+		return 0, unreadable(where, "it is no YAML: ", err)
+	}
+	switch {
+	case isList(header.Kind):
+		for i, item := range header.Items {
+			read, findings := lintDocument(item,
+				fmt.Sprintf("%s, item %d", where, i+1))
+			policies += read
+			found = append(found, findings...)
+		}
+		if _, err := yaml.YAMLToJSONStrict(text); err != nil && policies > 0 {
+			found = append(found, unreadable(where, "", err)...)
+		}
+		return policies, found
+	case header.Kind != policyreview.Namespaced &&
+		header.Kind != policyreview.Cluster:
+		return 0, nil
+	}
+	policy, err := strictly(text)
+	if err != nil {
+		return 1, unreadable(where, "", err)
+	}
+	return 1, policyreview.Alone(policy)
+}
+
+// isList tells whether a document of the kind may hold policies, Secrets and
+// ServiceAccounts.
+func isList(kind string) bool {
+	switch kind {
+	case "List", "ImagePolicyList", "ClusterImagePolicyList", "SecretList",
+		"ServiceAccountList":
+		return true
+	}
+	return false
+}
+
+func unreadable(where, what string, err error) []policyreview.Finding {
+	return []policyreview.Finding{{Where: where, Error: true,
+		Sentence: what + oneLine(err)}}
 }
 
 // split returns the documents of a stream of YAML.

@@ -38,6 +38,27 @@ func TestAFileOfAPolicyThatSaysWhatItMeansIsLeftInPeace(t *testing.T) {
 	}
 }
 
+func TestPoliciesInAListAreReadToo(t *testing.T) {
+	indented := func(policy string) string {
+		return "- " + strings.ReplaceAll(strings.TrimSpace(policy), "\n", "\n  ")
+	}
+	list := "apiVersion: v1\nkind: List\nitems:\n" +
+		indented(aPolicy("name: r.io/*\npolicy: {}")) + "\n" +
+		indented("apiVersion: v1\nkind: ConfigMap") + "\n" +
+		indented(aPolicy("name: r.io/*\npolicy:\n  trust:\n    enabled: maybe"))
+	policies, findings := linted(t, list)
+	if policies != 2 || len(findings) != 1 || !strings.HasPrefix(
+		findings[0].String(), "error: document 1, item 3: cannot unmarshal") {
+		t.Errorf("%d policies, findings %v", policies, findings)
+	}
+	policies, findings = linted(t, list+"\n  kind: ImagePolicy")
+	if policies != 2 || len(findings) != 2 || !strings.Contains(
+		findings[1].String(), `key "kind" already set`) {
+		t.Errorf("with a field twice: %d policies, findings %v",
+			policies, findings)
+	}
+}
+
 func TestWhatNoPolicyCanSayIsAnErrorInAFile(t *testing.T) {
 	for name, row := range map[string]struct{ file, want string }{
 		"a rule at the wrong level": {

@@ -21,18 +21,18 @@ func (r Rehearsal) Text(out io.Writer) error {
 		}
 		fmt.Fprintf(&b, "%s %s [%s]\n  in %s of %s\n",
 			strings.ToUpper(string(row.Result)), plain(row.Image), row.code(),
-			counted(row.Pods, "pod"), few(row.Namespaces))
+			Counted(row.Pods, "pod"), few(row.Namespaces))
 		if row.Policy != "" {
 			fmt.Fprintf(&b, "  by %s, entry %q\n", row.Policy, row.Entry)
 		}
 		fmt.Fprintf(&b, "  %s\n  %s\n\n", row.Reason.Sentence, row.Reason.Cure)
 	}
 	fmt.Fprintf(&b, "%s, %s: %d admitted, %d admitted with a warning, "+
-		"%d denied\n", counted(r.Pods, "pod"), counted(r.Images, "image"),
+		"%d denied\n", Counted(r.Pods, "pod"), Counted(r.Images, "image"),
 		r.Admitted, r.Warned, r.Denied)
 	if r.ExemptPods > 0 {
 		fmt.Fprintf(&b, "not judged: %s in exempt namespaces\n",
-			counted(r.ExemptPods, "pod"))
+			Counted(r.ExemptPods, "pod"))
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
@@ -56,9 +56,13 @@ func (r Rehearsal) CSV(out io.Writer) error {
 	return writer.WriteAll(lines)
 }
 
-func counted(number int, noun string) string {
+// Counted is a number of things, in the singular if it is one.
+func Counted(number int, noun string) string {
 	if number != 1 {
-		noun += "s"
+		stem, ies := strings.CutSuffix(noun, "y")
+		if noun += "s"; ies {
+			noun = stem + "ies"
+		}
 	}
 	return fmt.Sprintf("%d %s", number, noun)
 }
@@ -66,7 +70,7 @@ func counted(number int, noun string) string {
 // few names the namespaces, but not hundreds of them.
 func few(namespaces []string) string {
 	const most = 5
-	text := counted(len(namespaces), "namespace")
+	text := Counted(len(namespaces), "namespace")
 	if len(namespaces) > most {
 		return text + ": " + strings.Join(namespaces[:most], ", ") + ", ..."
 	}

@@ -141,9 +141,7 @@ func (s *Snapshot) addDocument(text []byte, namespace string) (
 	if err := json.Unmarshal(object, &header); err != nil {
 		return 0, err
 	}
-	switch header.Kind {
-	case "List", "ImagePolicyList", "ClusterImagePolicyList", "SecretList",
-		"ServiceAccountList":
+	if isList(header.Kind) {
 		for _, item := range header.Items {
 			found, err := s.addDocument(item, namespace)
 			if err != nil {
@@ -152,6 +150,8 @@ func (s *Snapshot) addDocument(text []byte, namespace string) (
 			policies += found
 		}
 		return policies, nil
+	}
+	switch header.Kind {
 	case "ImagePolicy", "ClusterImagePolicy":
 		if header.APIVersion != v1.GroupVersion.String() {
 			return 0, fmt.Errorf("the apiVersion of the %s is %q and must "+
