@@ -36,8 +36,17 @@ type Image struct {
 // an image with the ID and run it, whatever repository it came from.
 var imageID = regexp.MustCompile(`^sha(256|384|512):`)
 
+// longest is more than any reference has: a name of 255 characters, a tag of
+// 128 and a digest.
+const longest = 1024
+
 // Parse reads an image reference the way container runtimes do.
 func Parse(written string) (Image, error) {
+	if len(written) > longest {
+		return Image{}, reason.New(reason.ImageInvalid,
+			"the image reference has %d characters, more than any can have",
+			len(written))
+	}
 	if imageID.MatchString(written) {
 		return Image{}, reason.New(reason.ImageInvalid,
 			"it is the ID of an image on a node and names no repository")

@@ -46,11 +46,12 @@ func TestParseSaysWhyAReferenceIsNone(t *testing.T) {
 	for _, written := range []string{
 		"", " ", "r:9001/UPPER", "r:9001/app:", "app@sha256:short", "a b",
 		"https://r:9001/app", "r:9001/app:v1\n", strings.Repeat("a", 300),
-		digest, "sha256:1111", "sha512:11", "sha256:latest",
+		strings.Repeat("A", 1<<20), digest, "sha256:1111", "sha512:11", "sha256:latest",
 	} {
 		_, err := Parse(written)
 		var denial *reason.Denial
-		if !errors.As(err, &denial) || denial.Code != reason.ImageInvalid {
+		if !errors.As(err, &denial) || denial.Code != reason.ImageInvalid ||
+			len(denial.Sentence) > 500 {
 			t.Errorf("Parse(%q) = %v, want a denial IMAGE-INVALID",
 				written, err)
 		}

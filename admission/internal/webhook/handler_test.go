@@ -233,6 +233,17 @@ func TestAnAnswerThatIsNotTheLatestIsAdmittedWithAWarning(t *testing.T) {
 	}
 }
 
+func TestAnImageTextOfAnyLengthMakesAShortDenialAndLog(t *testing.T) {
+	w := start(t)
+	var log bytes.Buffer
+	w.Log = slog.New(slog.NewTextHandler(&log, nil))
+	got := w.review(t, create("r/bad"+strings.Repeat("é", 1<<20)))
+	if got.Allowed || len(got.Result.Message) > 2000 || log.Len() > 2000 {
+		t.Errorf("a denial of %d and a log of %d characters",
+			len(got.Result.Message), log.Len())
+	}
+}
+
 // broken are owners whose reader panics.
 type broken struct{}
 

@@ -190,7 +190,7 @@ func (h *Handler) tell(request *admissionv1.AdmissionRequest,
 				"stale", one.Notice != "")
 			continue
 		}
-		log.Warn("not trusted", "image", one.Image,
+		log.Warn("not trusted", "image", decision.Shown(one.Image),
 			"allowed", one.Allowed(), "code", one.Denial.Code,
 			"sentence", one.Denial.Sentence, "cause", one.Denial.Err,
 			"policy", one.Choice.Source, "entry", one.Choice.Entry.Name)
