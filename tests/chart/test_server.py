@@ -149,8 +149,8 @@ def test_proxy_never_stands_before_the_api_server(chart):
     assert env['HTTP_PROXY'] == 'http://proxy.example.com:3128'
     assert env['HTTPS_PROXY'] == 'http://proxy.example.com:3128'
     assert env['NO_PROXY'].split(',') == [
-        'registry.local', '10.0.0.0/8', '$(KUBERNETES_SERVICE_HOST)',
-        'localhost', '.svc', '.cluster.local']
+        'harbor.example.com', '10.0.0.0/8', '$(KUBERNETES_SERVICE_HOST)',
+        'localhost', '.svc', '.cluster.local', 'registry.local']
     assert chart.render(proxy={'https': 'http://p:1'}).env[
         'NO_PROXY'].startswith('$(KUBERNETES_SERVICE_HOST),')
 
