@@ -255,7 +255,7 @@ def test_an_apply_that_was_killed_is_seen_as_failed(installable, slow_apply):
     installable.does('application-apply', 'sample')
 
 
-def test_an_update_that_was_killed_leaves_the_old_version(
+def test_an_update_that_was_killed_goes_on_with_an_apply(
         installable, tmp_path):
     installable.does('application-apply', 'sample')
     newer = Sample(tmp_path / 'newer', '1.0-2').pack()
@@ -265,6 +265,7 @@ def test_an_update_that_was_killed_leaves_the_old_version(
                 'flux.install = lambda *args, **options: os._exit(9)')
     shown = installable.shows('application-show', 'sample')
     assert (shown['app_version'], shown['status']) == (
-        '1.0-1', 'apply-failed')
+        '1.0-2', 'apply-failed')
     installable.does('application-apply', 'sample')
-    installable.does('application-update', newer)
+    assert installable.helm()['sample-sample']['args'][3].endswith(
+        'sample-1.0.2.tgz')

@@ -4,6 +4,7 @@
 import pytest
 import yaml
 
+from tests.system.sample import ENTRY_POINTS
 from tests.system.sample import Sample
 
 CHART = ('sample', 'sample', 'sample')
@@ -137,6 +138,36 @@ def test_an_update_keeps_user_overrides_as_the_metadata_says(
         metadata={'maintain_user_overrides': keep}).pack())
     assert ('colour: user' in installable.helm()['sample-sample'][
         'values'][1]) is keep
+
+
+def test_an_update_keeps_no_overrides_of_a_chart_of_no_manifest(
+        installable, tmp_path):
+    installable.does('application-apply', 'sample')
+    installable.edit_rows(lambda tables: tables['helm_overrides'].append({
+        'app_id': 2, 'name': 'gone', 'namespace': 'sample',
+        'system_overrides': {}, 'user_overrides': 'colour: user'}))
+    newer = Sample(tmp_path / 'newer', '1.0-2')
+    newer.pack_wheel('1.0.2', entry_points=ENTRY_POINTS.replace(
+        '\n[systemconfig.app_lifecycle]', '\n002_gone = '
+        'k8sapp_sample.plugins:SampleHelm\n[systemconfig.app_lifecycle]'))
+    installable.does('application-update', newer.pack())
+    assert installable.shows('helm-override-show', 'sample', 'gone',
+                             'sample')['user_overrides'] == 'None'
+
+
+def test_a_version_that_comes_back_has_the_overrides_of_the_other(
+        installable, tmp_path):
+    installable.does('application-apply', 'sample')
+    installable.does('helm-override-update', *CHART, '--set', 'colour=old')
+    installable.does('application-update',
+                     Sample(tmp_path / 'newer', '1.0-2').pack())
+    installable.does('helm-override-update', *CHART, '--set', 'colour=user')
+    installable.does('application-update',
+                     Sample(tmp_path / 'older', '1.0-1').pack())
+    assert 'colour: user' in installable.helm()['sample-sample'][
+        'values'][1]
+    installable.does('application-remove', 'sample')
+    installable.does('application-delete', 'sample')
 
 
 def test_a_chart_switched_off_is_uninstalled_and_comes_back(installable):

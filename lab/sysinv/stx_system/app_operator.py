@@ -300,6 +300,8 @@ class AppOperator(object):
         except (Exception, Aborted) as error:
             done, reason = False, reason_of(error)
         if done:
+            for row in self._dbapi.kube_app_get_inactive(app.name):
+                self._dbapi.kube_app_destroy(row.id)
             self._update_app_status(app, 'uploaded', 'completed')
         else:
             self._update_app_status(app, 'remove-failed', reason)
@@ -314,10 +316,14 @@ class AppOperator(object):
         self.forget(app)
 
     def forget(self, app):
-        """Plugins, rows, charts and files of one version go."""
+        """One version goes, with its rows."""
+        self.clean_up(app)
+        self._dbapi.kube_app_destroy(app.id)
+
+    def clean_up(self, app):
+        """Plugins, charts and files of one version go."""
         self._plugins.deactivate(app)
         app_upload.remove_charts(self, app)
-        self._dbapi.kube_app_destroy(app.id)
         for folder in (app.inst_path, app.sync_overrides_dir,
                        app.sync_fluxcd_manifest_dir):
             shutil.rmtree(folder, ignore_errors=True)

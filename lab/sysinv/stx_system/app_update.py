@@ -14,7 +14,6 @@ from stx_system import flux
 from stx_system.hooks import hook_info
 from stx_system.hooks import Hooks
 from stx_system import metadata
-from sysinv.common import exception
 
 LOG = logging.getLogger(__name__)
 
@@ -27,9 +26,8 @@ def perform(manager, old, content, tarfile):
             content['app_version']):
         _resource_hook(app_op, old, 'downgrade')
     app_op._plugins.deactivate(old)
-    app_op._dbapi.kube_app_update(old.id, {'active': False,
-                                           'status': 'inactive'})
-    new = manager.create_row(content, 'updating')
+    app_op._dbapi.kube_app_update(old.id, {'status': 'inactive'})
+    new = _new_row(manager, app_op, content)
     app_op.begin(new, 'updating', 'Application update starting.')
     # One object for all hooks, those of a recovery too.
     hooks = Hooks(app_op, new, hook_info('manual', None, None, 'apply'))
@@ -53,8 +51,18 @@ def perform(manager, old, content, tarfile):
     app_op._update_app_status(
         new, new_progress='Application update from version %s to version '
         '%s completed.' % (old.version, new.version))
-    app_op.forget(old)
+    # Its row stays, and with it what the user set.
+    app_op.clean_up(old)
     return new
+
+
+def _new_row(manager, app_op, content):
+    """A version that was active before takes up its row again."""
+    for row in app_op._dbapi.kube_app_get_inactive(content['app_name']):
+        if row.app_version == content['app_version']:
+            app_op._dbapi.kube_app_update(row.id, {'status': 'updating'})
+            return manager.find(content['app_name'])
+    return manager.create_row(content, 'updating')
 
 
 def _key(version):
@@ -68,7 +76,10 @@ def _resource_hook(app_op, app, operation):
 
 
 def _maintain(app_op, old, new):
-    """Carry rows over, by chart and namespace, as the metadata says."""
+    """Carry rows over as the metadata says, of the manifest's charts alone.
+
+    Another row that a plugin asked for stays empty.
+    """
     dbapi = app_op._dbapi
     content = new._kube_app.app_metadata
     keep = [column for key, column in (
@@ -77,14 +88,13 @@ def _maintain(app_op, old, new):
         if metadata.boolean(content, key)]
     if not app_op._release.since(8) and 'system_overrides' in keep:
         keep.remove('system_overrides')
+    charts = [(chart.name, chart.namespace) for chart in new.charts]
     for row in dbapi.helm_override_get_all(old.id):
-        values = {column: getattr(row, column) for column in keep}
-        try:
+        values = {column: getattr(row, column) for column in keep
+                  if getattr(row, column)}
+        if (row.name, row.namespace) in charts and values:
             dbapi.helm_override_update(new.id, row.name, row.namespace,
                                        values)
-        except exception.HelmOverrideNotFound:
-            LOG.info('%s in %s is not part of %s', row.name, row.namespace,
-                     new.version)
 
 
 def _uninstall_dropped(old, new):
@@ -100,17 +110,15 @@ def _go_back(app_op, old, hooks, reason, request):
     new = hooks.app
     if metadata.boolean(new._kube_app.app_metadata.get('upgrades') or {},
                         'update_failure_no_rollback') and request:
-        app_op.forget(old)
+        app_op.clean_up(old)
         app_op._update_app_status(
             new, 'apply-failed', 'Application %s update from version %s to '
             'version %s failed and recovery skipped.' % (
                 new.name, old.version, new.version))
         raise Failed('Application-update failed: %s' % reason)
-    app_op._dbapi.kube_app_update(new.id, {'active': False,
-                                           'status': 'inactive'})
-    app_op._dbapi.kube_app_update(old.id, {'active': True})
     app_op._update_app_status(old, 'recovering',
                               'recovering version %s' % old.version)
+    app_op._dbapi.kube_app_update(new.id, {'status': 'inactive'})
     _recover_hooks(app_op, hooks)
     app_op.forget(new)
     try:

@@ -14,6 +14,7 @@ from stx_system import plugins
 from stx_system import tarball
 from stx_system import tools
 from sysinv.common import constants
+from sysinv.common import exception
 
 LOG = logging.getLogger(__name__)
 
@@ -118,6 +119,10 @@ def create_rows(app_op, app):
         spaces = {chart.name: [chart.namespace] for chart in app.charts}
     for chart, namespaces in sorted(spaces.items()):
         for namespace in namespaces:
-            app_op._dbapi.helm_override_create({
-                'app_id': app.id, 'name': chart, 'namespace': namespace,
-                'system_overrides': {'enabled': chart not in disabled}})
+            values = {'system_overrides': {'enabled': chart not in disabled}}
+            try:
+                app_op._dbapi.helm_override_update(
+                    app.id, chart, namespace, values)
+            except exception.HelmOverrideNotFound:
+                app_op._dbapi.helm_override_create(dict(
+                    values, app_id=app.id, name=chart, namespace=namespace))

@@ -116,7 +116,7 @@ def application_list(session, args):
     rows = [(row.name, row.app_version, row.manifest_name,
              row.manifest_file, row.status, row.progress)
             for row in sorted(session.dbapi.kube_app_get_all(),
-                              key=lambda row: row.name) if row.active]
+                              key=lambda row: row.name)]
     return tables.listing(columns, rows, args.format == 'json')
 
 

@@ -20,7 +20,7 @@ FIRST_CONTENT = {
     # in the lab its controllers run without a tarball of their own.
     'kube_apps': [{'id': 1, 'name': 'cert-manager', 'app_version': '1.0-1',
                    'manifest_name': 'cert-manager-fluxcd-manifests',
-                   'manifest_file': 'fluxcd-manifests', 'active': True,
+                   'manifest_file': 'fluxcd-manifests',
                    'status': 'applied', 'progress': 'completed',
                    'app_metadata': {}, 'helm_repo': None, 'pid': None,
                    'created_at': None, 'updated_at': None}],
@@ -80,23 +80,28 @@ class DBAPI(object):
             raise exception.MultipleResults()
         return Row(found[0])
 
-    # Applications.
+    # Applications. Versions that were active before are told by the status.
 
     def kube_app_get_all(self):
-        return [Row(row) for row in self._tables['kube_apps']]
+        return [Row(row) for row in self._tables['kube_apps']
+                if row['status'] != 'inactive']
 
     def kube_app_get(self, name):
-        """The active version, or else the one there is."""
-        found = [row for row in self.kube_app_get_all() if row.name == name]
-        if not found:
-            raise exception.KubeAppNotFound(name=name)
-        return max(found, key=lambda row: (row.active, row.id))
+        for row in self.kube_app_get_all():
+            if row.name == name:
+                return row
+        raise exception.KubeAppNotFound(name=name)
+
+    def kube_app_get_inactive(self, name, limit=None, marker=None,
+                              sort_key=None, sort_dir=None):
+        return [Row(row) for row in self._tables['kube_apps']
+                if (row['name'], row['status']) == (name, 'inactive')]
 
     def kube_app_create(self, values):
         rows = self._tables['kube_apps']
         now = datetime.datetime.now(datetime.timezone.utc).isoformat()
         row = {'id': 1 + max([old['id'] for old in rows] or [0]),
-               'status': 'uploading', 'progress': None, 'active': True,
+               'status': 'uploading', 'progress': None,
                'app_metadata': {}, 'helm_repo': None, 'pid': None,
                'created_at': now, 'updated_at': None}
         row.update(values)

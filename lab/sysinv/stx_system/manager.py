@@ -52,15 +52,7 @@ class Manager(object):
         aborted = ('operation aborted, check system inventory logs for '
                    'details')
         for row in self._dbapi.kube_app_get_all():
-            newer = self._dbapi.kube_app_get(row.name)
-            if row.status == 'inactive' and newer.status == 'applied':
-                self.app_op.forget(Application(row, self._platform))
-            elif row.status == 'inactive':
-                self.app_op.forget(Application(newer, self._platform))
-                self._dbapi.kube_app_update(row.id, {
-                    'active': True, 'status': 'apply-failed',
-                    'progress': aborted})
-            elif row.status in IN_PROGRESS and row.id == newer.id:
+            if row.status in IN_PROGRESS:
                 self._dbapi.kube_app_update(row.id, {
                     'status': IN_PROGRESS[row.status], 'progress': aborted})
 

@@ -75,10 +75,6 @@ class Application(object):
         return self._kube_app.progress
 
     @property
-    def active(self):
-        return self._kube_app.active
-
-    @property
     def system_app(self):
         """True when the application ships plugins, and for that alone."""
         return (os.path.isdir(self.sync_plugins_dir)

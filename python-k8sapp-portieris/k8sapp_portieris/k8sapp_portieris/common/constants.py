@@ -34,6 +34,7 @@ LIFECYCLE_TYPE_ARMADA_REQUEST = 'armada-request'
 LIFECYCLE_TYPE_FLUXCD_REQUEST = 'fluxcd-request'
 LIFECYCLE_TIMING_STATUS = 'status'
 LIFECYCLE_EXTRA_ABORTED_OP = 'aborted_op'
+LIFECYCLE_EXTRA_TO_APP = 'to_app'
 APP_RECOVER_OP = 'recover'
 APP_RECOVER_UPDATE_OP = 'recover-update'
 

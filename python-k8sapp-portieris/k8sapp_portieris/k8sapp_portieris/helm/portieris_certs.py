@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps the overrides of a chart that older applications had.
 
-sysinv makes a row of overrides for each chart that a plugin names, and at an
-update carries user overrides over to rows that are there. Without this
-plugin an update would lose the CA set for the chart portieris-certs.
+sysinv makes a row of overrides for each chart that a plugin names. Without
+this plugin there would be none for the CA set for the chart portieris-certs:
+the lifecycle plugin carries it over at an update, and a user can change it.
 """
 
 from sysinv.common import exception

@@ -61,11 +61,12 @@ BACKUPS = (constants.APP_BACKUP, constants.APP_ETCD_BACKUP,
 CHECKS = ('_check_cert_manager', '_check_overrides', '_check_cluster')
 BEFORE_BASE = {
     (CHECK, PRE, APPLY): CHECKS,
-    (CHECK, PRE, UPDATE): CHECKS,
+    (CHECK, PRE, UPDATE): ('_keep_old_ca',) + CHECKS,
     # At the checks of an update the new application has no user overrides
     # yet, and before 6.0 there is none.
-    (RESOURCE, PRE, APPLY): ('_check_overrides', '_check_cluster',
-                             '_drop_marker', '_wait_for_namespace'),
+    (RESOURCE, PRE, APPLY): ('_keep_old_ca', '_check_overrides',
+                             '_check_cluster', '_drop_marker',
+                             '_wait_for_namespace'),
 }
 AFTER_BASE = {
     (RESOURCE, PRE, APPLY): ('_label_namespaces', '_check_issuance',
@@ -306,6 +307,31 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
     # From an older application to this one, or back.
 
     @forgiving
+    def _keep_old_ca(self, app_op, app, hook_info):
+        """Carry over the overrides of the chart portieris-certs.
+
+        sysinv does it for charts of the manifest alone, from the version
+        that was active until the update began.
+        """
+        if app.status != constants.APP_UPDATE_IN_PROGRESS and not (
+                hook_info.extra or {}).get(
+                    app_constants.LIFECYCLE_EXTRA_TO_APP):
+            return
+        older = app_op._dbapi.kube_app_get_inactive(app.name)
+        if not older:
+            return
+        before = _row_of(app_op, max(older, key=lambda each: (
+            str(each.updated_at or ''), each.id)), OLD_ROW)
+        now = _row(app_op, app, OLD_ROW)
+        if before and now and before.user_overrides \
+                and before.user_overrides != now.user_overrides:
+            app_op._dbapi.helm_override_update(
+                app_id=now.app_id, name=OLD_ROW[0], namespace=OLD_ROW[1],
+                values={'user_overrides': before.user_overrides})
+            LOG.info('%s: the user overrides of %s are kept' % (
+                app.name, OLD_ROW[0]))
+
+    @forgiving
     def _take_over(self, app_op, app, hook_info):
         _tell(app, 'taken over', adoption.take_over(_cluster(app_op)))
 
@@ -426,12 +452,18 @@ def _tell(app, done, paths):
 
 def _row(app_op, app, row):
     """Return a row of overrides, None if there is none."""
-    name, namespace = row
-    dbapi = app_op._dbapi
     try:
-        return dbapi.helm_override_get(
-            app_id=dbapi.kube_app_get(app.name).id, name=name,
-            namespace=namespace)
+        return _row_of(app_op, app_op._dbapi.kube_app_get(app.name), row)
+    except exception.NotFound:
+        return None
+
+
+def _row_of(app_op, version, row):
+    """Return that of one version of the application."""
+    name, namespace = row
+    try:
+        return app_op._dbapi.helm_override_get(
+            app_id=version.id, name=name, namespace=namespace)
     except exception.NotFound:
         return None
 

@@ -123,13 +123,16 @@ class Db(object):
 
     def __init__(self, hosts=(), parameters=None, user_overrides=None,
                  system_overrides=None, cert_manager='applied',
-                 old_overrides=None, system_type='Standard'):
+                 old_overrides=None, system_type='Standard', older=()):
         self.hosts = list(hosts)
         self.parameters = parameters or {}
         self.user_overrides = user_overrides
         self.system_overrides = system_overrides
         self.old_overrides = old_overrides
         self.system_type = system_type
+        # Versions that were active before, as (when, old_overrides).
+        self.older = {100 + number: each
+                      for number, each in enumerate(older)}
         self.apps = {'portieris': Row(id=7, status='uploaded')}
         if cert_manager:
             self.apps['cert-manager'] = Row(id=1, status=cert_manager)
@@ -159,6 +162,11 @@ class Db(object):
             raise sysinv('common.exception').KubeAppNotFound(name=name)
         return self.apps[name]
 
+    def kube_app_get_inactive(self, name, limit=None, marker=None,
+                              sort_key=None, sort_dir=None):
+        return [Row(id=number, name=name, status='inactive', updated_at=when)
+                for number, (when, _) in self.older.items()]
+
     def isystem_get_one(self):
         return Row(system_type=self.system_type)
 
@@ -166,8 +174,10 @@ class Db(object):
         found = {
             (7, 'portieris', 'portieris'): (self.user_overrides,
                                             self.system_overrides),
-            (7, 'portieris-certs', 'portieris'): (self.old_overrides, None),
+            (7, 'portieris-certs', 'portieris'): (self.old_overrides, {}),
         }.get((app_id, name, namespace), (None, None))
+        if name == 'portieris-certs' and app_id in self.older:
+            found = self.older[app_id][1], {}
         if found == (None, None):
             raise sysinv('common.exception').HelmOverrideNotFound(
                 name=name, namespace=namespace)
@@ -178,6 +188,8 @@ class Db(object):
         self.helm_override_get(app_id, name, namespace)
         if name == 'portieris':
             self.user_overrides = values['user_overrides']
+        else:
+            self.old_overrides = values['user_overrides']
 
 
 class Kube(object):

@@ -268,6 +268,45 @@ class Resources(object):
             self.assertEqual('webHooks:\n  failurePolicy: Fail\n',
                              db.user_overrides)
 
+    def update(self, db, **more):
+        """Call the hook that every update comes to before anything else."""
+        moment = (('manual', 'check', 'pre', 'update')
+                  if self.is_at_least('stx.6.0')
+                  else ('manual', 'resource', 'pre', 'apply'))
+        run(base.AppOperator(db), *moment, **dict({
+            'extra': {'to_app': True} if moment[1] == 'check' else {},
+            'status': 'uploaded' if moment[1] == 'check' else 'updating'},
+            **more))
+
+    def test_an_update_keeps_the_overrides_of_a_chart_of_no_manifest(self):
+        db = base.Db(older=[('2026-01-02 00:00:00', 'caCert: ""\na: 2\n'),
+                            ('2026-01-03 00:00:00', 'caCert: ""\na: 3\n'),
+                            (None, 'caCert: ""\na: 1\n')])
+        for _ in range(2):
+            self.update(db)
+            self.assertEqual('caCert: ""\na: 3\n', db.old_overrides)
+
+    def test_an_update_from_none_leaves_those_that_are_there(self):
+        for older in ((), [(None, None)], [(None, '')]):
+            db = base.Db(old_overrides='caCert: ""\n', older=older)
+            self.update(db)
+            self.assertEqual('caCert: ""\n', db.old_overrides)
+
+    def test_only_an_update_takes_overrides_from_another_version(self):
+        # The user may have deleted them since.
+        db = base.Db(older=[(None, 'caCert: ""\n')])
+        run(base.AppOperator(db), 'manual', 'resource', 'pre', 'apply')
+        run(base.AppOperator(db), 'manual', 'check', 'pre', 'update',
+            extra={'from_app': True}, status='applied')
+        self.assertIsNone(db.old_overrides)
+
+    def test_an_update_is_refused_for_a_bad_ca_of_the_old_chart(self):
+        exception = base.sysinv('common.exception')
+        with self.assertRaises(
+                exception.LifecycleSemanticCheckException) as caught:
+            self.update(base.Db(older=[(None, 'caCert: /etc/ca.pem\n')]))
+        self.assertIn('portieris-certs', str(caught.exception))
+
     def test_other_moments_touch_nothing(self):
         app_op = base.AppOperator()
         for lifecycle_type in ('operation', 'manifest', 'rbd',
