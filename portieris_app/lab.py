@@ -15,7 +15,7 @@ from portieris_app.labtools import signing
 ORDERS = ('stop', 'start', 'pause', 'resume')
 
 
-def up():
+def up(ipv6=False):
     """Start the lab if it is not up; return the content of its env.json."""
     if os.geteuid() != 0:
         raise Failure(
@@ -27,7 +27,8 @@ def up():
     manifest = certmanager.manifest(root)
     status = commands.pass_on(
         'up', '--checkout', root, '--cert-manager', manifest,
-        '--keep-logs', os.path.join(root, 'build', 'log', 'lab-failed'))
+        '--keep-logs', os.path.join(root, 'build', 'log', 'lab-failed'),
+        *(['--ipv6'] if ipv6 else []))
     if status:
         raise Failure('The lab did not come up; the reason is above.')
     return commands.environment()
@@ -60,7 +61,10 @@ def add_parser(subparsers):
         sub.set_defaults(run=run)
         return sub
 
-    verb('up', run_up, 'start the lab and wait until all of it answers')
+    start = verb('up', run_up,
+                 'start the lab and wait until all of it answers')
+    start.add_argument('--ipv6', action='store_true',
+                       help='give the platform IPv6 addresses only')
     verb('build', run_build, 'compile what the lab runs, without starting it')
     verb('down', run_down, 'end the lab and remove all of it')
     status = verb('status', run_status,
@@ -96,7 +100,7 @@ def add_parser(subparsers):
 
 
 def run_up(args):
-    up()
+    up(args.ipv6)
     return 0
 
 

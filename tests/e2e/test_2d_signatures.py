@@ -21,7 +21,7 @@ STORE = 'https://registry.local:9444'
 # The node has the certificate of registry.local, and the server's pod trusts
 # the authority that signed it.
 SERVE = textwrap.dedent('''
-    import http.server, ssl, sys
+    import http.server, socket, ssl, sys
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *args):
             super().__init__(*args, directory=sys.argv[1])
@@ -30,7 +30,9 @@ SERVE = textwrap.dedent('''
     class Server(http.server.ThreadingHTTPServer):
         def handle_error(self, *args):
             pass  # the caller has hung up, as it may
-    server = Server(('', 9444), Quiet)
+    node = socket.getaddrinfo(sys.argv[4], 9444, type=socket.SOCK_STREAM)[0]
+    Server.address_family = node[0]
+    server = Server(node[4], Quiet)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[2], sys.argv[3])
     server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -82,7 +84,8 @@ def store(protected, tmp_path_factory):
     server = subprocess.Popen(
         [sys.executable, '-m', 'portieris_app', 'lab', 'exec', '--',
          sys.executable, '-c', SERVE, directory,
-         os.path.join(pki, 'registry.crt'), os.path.join(pki, 'registry.key')],
+         os.path.join(pki, 'registry.crt'), os.path.join(pki, 'registry.key'),
+         protected.environment['nodeIP']],
         stdout=subprocess.PIPE, text=True)
     assert server.stdout.readline() == 'serving\n'
     yield directory

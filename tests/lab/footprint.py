@@ -14,7 +14,7 @@ import subprocess
 SYSCTLS = ('vm/overcommit_memory', 'vm/panic_on_oom', 'kernel/panic',
            'kernel/panic_on_oops', 'kernel/keys/root_maxkeys',
            'kernel/keys/root_maxbytes', 'kernel/hostname',
-           'net/ipv4/ip_forward')
+           'net/ipv4/ip_forward', 'net/ipv6/conf/all/forwarding')
 PLACES = ('/var/lib/kubelet', '/var/lib/cni', '/var/log/pods/*',
           '/var/log/containers/*', '/run/containerd/*', '/run/xtables.lock',
           '/etc/cni/*', '/opt/cni', '/usr/libexec/kubernetes')

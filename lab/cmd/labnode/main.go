@@ -20,7 +20,7 @@ import (
 )
 
 const usage = `usage: labnode VERB [--dir DIR] ...
-  up       --checkout DIR --cert-manager FILE [--keep-logs DIR]
+  up       --checkout DIR --cert-manager FILE [--keep-logs DIR] [--ipv6]
   down
   status   [-o json]                exit code 3 when the lab is not up
   exec     -- COMMAND [ARGUMENT...]
@@ -70,6 +70,7 @@ func up(fs *flag.FlagSet, args []string) error {
 	checkout := fs.String("checkout", ".", "the repository")
 	certManager := fs.String("cert-manager", "", "manifest of cert-manager")
 	keepLogs := fs.String("keep-logs", "", "where the logs of a failed start go")
+	ipv6 := fs.Bool("ipv6", false, "IPv6 addresses only")
 	d, err := parse(fs, args)
 	if err != nil {
 		return err
@@ -87,7 +88,7 @@ func up(fs *flag.FlagSet, args []string) error {
 		return err
 	}
 	return launch.Up(d, statedir.Config{Bin: filepath.Dir(self),
-		Checkout: root, CertManager: manifest}, *keepLogs)
+		Checkout: root, CertManager: manifest, IPv6: *ipv6}, *keepLogs)
 }
 
 func down(fs *flag.FlagSet, args []string) error {

@@ -53,6 +53,10 @@ func preflight(cfg statedir.Config) error {
 				"'portieris-app lab up' builds it", filepath.Join(cfg.Bin, name))
 		}
 	}
+	if _, err := os.Stat("/proc/sys/net/ipv6"); cfg.IPv6 && err != nil {
+		return fmt.Errorf("this kernel has no IPv6; run 'portieris-app lab " +
+			"up' without --ipv6")
+	}
 	if _, err := os.Stat(cfg.CertManager); err != nil {
 		return fmt.Errorf("the manifest of cert-manager is not there: %w", err)
 	}

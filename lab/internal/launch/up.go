@@ -37,6 +37,15 @@ func Up(d statedir.Dir, cfg statedir.Config, keepLogs string) error {
 	defer unlock()
 	old, err := d.LoadState()
 	if err == nil && d.Ready() && proc.Alive(old.Init) {
+		running, err := d.LoadConfig()
+		if err != nil {
+			return err
+		}
+		if cfg.IPv6 && !running.IPv6 {
+			return fmt.Errorf("the lab in %s is up with IPv4 addresses; "+
+				"'portieris-app lab down' ends it, then run 'lab up "+
+				"--ipv6' again", d)
+		}
 		fmt.Fprintf(os.Stderr, "lab: is up already, in %s\n", d)
 		return nil
 	}
@@ -68,7 +77,7 @@ func start(d statedir.Dir, cfg statedir.Config) error {
 	if err := d.SaveConfig(cfg); err != nil {
 		return err
 	}
-	if err := pki.WriteNode(d, cfg.Forward, cfg.RegistryPassword); err != nil {
+	if err := pki.WriteNode(d, cfg.Addresses(), cfg.Forward, cfg.RegistryPassword); err != nil {
 		return err
 	}
 	state := statedir.State{Cgroup: cgroupName(d)}

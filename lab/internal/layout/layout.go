@@ -4,19 +4,12 @@
 // inside: addresses, host names, ports and accounts. It decides nothing else.
 package layout
 
+import "net"
+
 const (
 	// NodeName is the name of the one node, as on an all-in-one controller.
 	NodeName = "controller-0"
 
-	// Addresses exist only inside the lab's network namespace. All are of
-	// the benchmark range 198.18.0.0/15, which no real network routes.
-	NodeIP     = "198.18.0.1"
-	NodeNet    = "198.18.0.1/24"
-	PodNet     = "198.18.1.0/24"
-	ServiceNet = "198.18.2.0/24"
-	ServiceIP  = "198.18.2.1"
-
-	APIServer     = "https://" + NodeIP + ":6443"
 	APIServerPort = "6443"
 
 	RegistryHost = "registry.local"
@@ -37,3 +30,37 @@ const (
 	CertManagerInjector   = "lab.local/cert-manager-cainjector:lab"
 	PauseImage            = "lab.local/pause:lab"
 )
+
+// Addresses exist only inside the lab's network namespace.
+type Addresses struct {
+	NodeIP, NodeNet, PodNet, ServiceNet, ServiceIP string
+	// Any is what a server listens on to be asked by each of its addresses.
+	Any string
+}
+
+// A lab has the addresses of one family. All are of the ranges for
+// benchmarks, 198.18.0.0/15 and 2001:2::/48, which no real network routes.
+var (
+	IPv4 = Addresses{
+		NodeIP: "198.18.0.1", NodeNet: "198.18.0.1/24",
+		PodNet:     "198.18.1.0/24",
+		ServiceNet: "198.18.2.0/24", ServiceIP: "198.18.2.1",
+		Any: "0.0.0.0",
+	}
+	IPv6 = Addresses{
+		NodeIP: "2001:2::1", NodeNet: "2001:2::1/64",
+		PodNet:     "2001:2:0:1::/64",
+		ServiceNet: "2001:2:0:2::/112", ServiceIP: "2001:2:0:2::1",
+		Any: "::",
+	}
+)
+
+// OnNode is host and port of a server on the node, as URLs have them.
+func (a Addresses) OnNode(port string) string {
+	return net.JoinHostPort(a.NodeIP, port)
+}
+
+// APIServer is the URL of the API server.
+func (a Addresses) APIServer() string {
+	return "https://" + a.OnNode(APIServerPort)
+}

@@ -29,11 +29,10 @@ var placed = map[string]string{
 
 // writeFiles fills in the configuration of every program of the node.
 func (n *node) writeFiles() error {
-	values := map[string]string{
+	values := map[string]any{
 		"Run": n.dir.Run(), "PKI": filepath.Dir(n.dir.CA()), "CA": n.dir.CA(),
-		"Cgroup": n.cgroup, "Node": layout.NodeName, "NodeIP": layout.NodeIP,
-		"NodeNet": layout.NodeNet, "PodNet": layout.PodNet,
-		"ServiceNet": layout.ServiceNet, "Registry": layout.Registry,
+		"Cgroup": n.cgroup, "Node": layout.NodeName, "At": n.at,
+		"IPv6": n.config.IPv6, "Registry": layout.Registry,
 		"RegistryHost": layout.RegistryHost, "TrustHost": layout.TrustHost,
 		"Pause": layout.PauseImage,
 	}

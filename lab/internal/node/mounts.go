@@ -120,11 +120,15 @@ func (n *node) network() error {
 	if err := n.run("ip", "-batch", n.dir.Run("ip.batch")); err != nil {
 		return err
 	}
-	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0); err != nil {
+	forward, filter := "ipv4/ip_forward", "bridge-nf-call-iptables"
+	if n.config.IPv6 {
+		forward, filter = "ipv6/conf/all/forwarding", "bridge-nf-call-ip6tables"
+	}
+	if err := os.WriteFile("/proc/sys/net/"+forward, []byte("1"), 0); err != nil {
 		return fmt.Errorf("cannot let the node forward packets: %w", err)
 	}
 	// Without the bridge filter Services would not answer pods of the bridge.
-	err := os.WriteFile("/proc/sys/net/bridge/bridge-nf-call-iptables", []byte("1"), 0)
+	err := os.WriteFile("/proc/sys/net/bridge/"+filter, []byte("1"), 0)
 	if err != nil {
 		return fmt.Errorf("the kernel does not show bridged packets to "+
 			"iptables (br_netfilter; try 'modprobe br_netfilter'): %w", err)

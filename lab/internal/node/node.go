@@ -28,6 +28,7 @@ import (
 type node struct {
 	dir      statedir.Dir
 	config   statedir.Config
+	at       layout.Addresses
 	cgroup   string
 	services *supervise.Supervisor
 	report   *reporter
@@ -76,6 +77,7 @@ func (n *node) up() error {
 	if n.config, err = n.dir.LoadConfig(); err != nil {
 		return err
 	}
+	n.at = n.config.Addresses()
 	if err := n.prepare(); err != nil {
 		return err
 	}

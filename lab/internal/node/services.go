@@ -34,10 +34,10 @@ func (n *node) startAPIServer() error {
 	pki := n.dir.PKI
 	return n.start("kube-apiserver", "kube",
 		"--etcd-servers=http://127.0.0.1:2379",
-		"--advertise-address="+layout.NodeIP,
-		"--bind-address=0.0.0.0",
+		"--advertise-address="+n.at.NodeIP,
+		"--bind-address="+n.at.Any,
 		"--secure-port="+layout.APIServerPort,
-		"--service-cluster-ip-range="+layout.ServiceNet,
+		"--service-cluster-ip-range="+n.at.ServiceNet,
 		"--tls-cert-file="+pki("apiserver.crt"),
 		"--tls-private-key-file="+pki("apiserver.key"),
 		"--client-ca-file="+pki("ca.crt"),
@@ -105,14 +105,14 @@ func (n *node) startKubelet() error {
 		"--root-dir="+n.dir.Run("kubelet"),
 		"--cert-dir="+n.dir.Run("kubelet-pki"),
 		"--hostname-override="+layout.NodeName,
-		"--node-ip="+layout.NodeIP)
+		"--node-ip="+n.at.NodeIP)
 	if err != nil {
 		return err
 	}
 	return n.start("kube-proxy", "kube",
 		"--kubeconfig="+n.dir.PKI("proxy.conf"),
 		"--proxy-mode=iptables",
-		"--cluster-cidr="+layout.PodNet,
+		"--cluster-cidr="+n.at.PodNet,
 		"--hostname-override="+layout.NodeName,
 		// These are the whole machine's and not ours to set.
 		"--conntrack-max-per-core=0", "--conntrack-min=0",
@@ -133,8 +133,8 @@ func (n *node) startRegistry() error {
 
 func (n *node) startNotary() error {
 	return n.start("notary", "notary-server", "serve",
-		"--listen", layout.NodeIP+":4443",
-		"--token-listen", layout.NodeIP+":4444",
+		"--listen", n.at.OnNode("4443"),
+		"--token-listen", n.at.OnNode("4444"),
 		"--tls-cert", n.dir.PKI("notary.crt"),
 		"--tls-key", n.dir.PKI("notary.key"),
 		"--realm", layout.TokenRealm,
@@ -145,12 +145,13 @@ func (n *node) startNotary() error {
 
 // startNames answers the platform's names to pods; all others do not exist.
 func (n *node) startNames() error {
+	ip := n.at.NodeIP
 	return n.start("dnsmasq", "dnsmasq", "--keep-in-foreground", "--no-resolv",
 		"--no-hosts", "--conf-file=/dev/null", "--user=root", "--pid-file=",
-		"--log-facility=-", "--listen-address="+layout.NodeIP,
+		"--log-facility=-", "--listen-address="+ip,
 		"--bind-interfaces",
-		"--address=/"+layout.RegistryHost+"/"+layout.NodeIP,
-		"--address=/"+layout.TrustHost+"/"+layout.NodeIP,
-		"--address=/"+layout.NodeName+"/"+layout.NodeIP,
+		"--address=/"+layout.RegistryHost+"/"+ip,
+		"--address=/"+layout.TrustHost+"/"+ip,
+		"--address=/"+layout.NodeName+"/"+ip,
 		"--address=/#/")
 }

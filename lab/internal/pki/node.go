@@ -18,41 +18,41 @@ import (
 //go:embed kubeconfig.yaml
 var kubeconfig string
 
-// cluster lists the certificates below the cluster's own authority; those
-// with a kubeconfig are clients of the API server.
-var cluster = []struct {
+// certificate is a file and what is in it; those with a kubeconfig are
+// clients of the API server.
+type certificate struct {
 	file       string
 	kubeconfig bool
 	Request
-}{
-	{"apiserver", false, Request{Name: "kube-apiserver", Hosts: []string{
-		"kubernetes", "kubernetes.default", "kubernetes.default.svc",
-		"kubernetes.default.svc.cluster.local", "localhost", layout.NodeName},
-		IPs: []string{"127.0.0.1", layout.NodeIP, layout.ServiceIP}}},
-	{"apiserver-kubelet", false, Request{Name: "apiserver-kubelet", Group: "system:masters"}},
-	{"kubelet", false, Request{Name: layout.NodeName, Hosts: []string{layout.NodeName},
-		IPs: []string{layout.NodeIP}}},
-	{"admin", true, Request{Name: "kubernetes-admin", Group: "system:masters"}},
-	{"controller-manager", true, Request{Name: "system:kube-controller-manager"}},
-	{"scheduler", true, Request{Name: "system:kube-scheduler"}},
-	{"proxy", true, Request{Name: "system:kube-proxy"}},
-	{"node", true, Request{Name: "system:node:" + layout.NodeName, Group: "system:nodes"}},
 }
 
-// platform lists the certificates below the platform's private authority.
-var platform = []struct {
-	file string
-	Request
-}{
-	{"registry", Request{Name: layout.RegistryHost,
-		Hosts: []string{layout.RegistryHost}, IPs: []string{layout.NodeIP}}},
-	{"notary", Request{Name: layout.TrustHost,
-		Hosts: []string{layout.TrustHost}, IPs: []string{layout.NodeIP}}},
+// cluster lists the certificates below the cluster's own authority.
+func cluster(at layout.Addresses) []certificate {
+	return []certificate{
+		{"apiserver", false, Request{Name: "kube-apiserver", Hosts: []string{
+			"kubernetes", "kubernetes.default", "kubernetes.default.svc",
+			"kubernetes.default.svc.cluster.local", "localhost", layout.NodeName},
+			IPs: []string{"127.0.0.1", at.NodeIP, at.ServiceIP}}},
+		{"apiserver-kubelet", false, Request{Name: "apiserver-kubelet", Group: "system:masters"}},
+		{"kubelet", false, Request{Name: layout.NodeName, Hosts: []string{layout.NodeName},
+			IPs: []string{at.NodeIP}}},
+		{"admin", true, Request{Name: "kubernetes-admin", Group: "system:masters"}},
+		{"controller-manager", true, Request{Name: "system:kube-controller-manager"}},
+		{"scheduler", true, Request{Name: "system:kube-scheduler"}},
+		{"proxy", true, Request{Name: "system:kube-proxy"}},
+		{"node", true, Request{Name: "system:node:" + layout.NodeName, Group: "system:nodes"}},
+	}
+}
+
+// platform lists the hosts of the servers below the platform's private
+// authority, by the file of their certificate.
+var platform = map[string]string{
+	"registry": layout.RegistryHost, "notary": layout.TrustHost,
 }
 
 // WriteNode writes every key, certificate, kubeconfig and password file that
 // the node needs. forward is the API server's address outside the lab.
-func WriteNode(d statedir.Dir, forward, password string) error {
+func WriteNode(d statedir.Dir, at layout.Addresses, forward, password string) error {
 	ca, err := writeAuthority(d, "ca", "lab kubernetes CA")
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func WriteNode(d statedir.Dir, forward, password string) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range cluster {
+	for _, c := range cluster(at) {
 		p, err := issue(d, ca, c.file, c.Request)
 		if err != nil {
 			return err
@@ -69,7 +69,7 @@ func WriteNode(d statedir.Dir, forward, password string) error {
 		if !c.kubeconfig {
 			continue
 		}
-		conf := map[string]string{c.file + ".conf": layout.APIServer}
+		conf := map[string]string{c.file + ".conf": at.APIServer()}
 		if c.file == "admin" {
 			conf["admin-outside.conf"] = "https://" + forward
 		}
@@ -90,8 +90,9 @@ func WriteNode(d statedir.Dir, forward, password string) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range platform {
-		if _, err := issue(d, private, p.file, p.Request); err != nil {
+	for file, host := range platform {
+		r := Request{Name: host, Hosts: []string{host}, IPs: []string{at.NodeIP}}
+		if _, err := issue(d, private, file, r); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,7 @@ func written(t *testing.T) statedir.Dir {
 	if err := d.Create(); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteNode(d, "127.0.0.1:4711", "secret"); err != nil {
+	if err := WriteNode(d, layout.IPv6, "127.0.0.1:4711", "secret"); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -33,9 +33,9 @@ func TestServersAreTrustedByTheAuthorityTheyBelongTo(t *testing.T) {
 		{"platform-ca.crt", "registry", layout.RegistryHost},
 		{"platform-ca.crt", "notary", layout.TrustHost},
 		{"ca.crt", "apiserver", "127.0.0.1"},
-		{"ca.crt", "apiserver", layout.ServiceIP},
+		{"ca.crt", "apiserver", layout.IPv6.ServiceIP},
 		{"ca.crt", "apiserver", "kubernetes.default.svc"},
-		{"ca.crt", "kubelet", layout.NodeIP},
+		{"ca.crt", "kubelet", layout.IPv6.NodeIP},
 	} {
 		pair, err := tls.LoadX509KeyPair(d.PKI(c.cert+".crt"), d.PKI(c.cert+".key"))
 		if err != nil {
@@ -60,7 +60,7 @@ func TestServersAreTrustedByTheAuthorityTheyBelongTo(t *testing.T) {
 func TestKubeconfigsNameTheServerInsideAndOutside(t *testing.T) {
 	d := written(t)
 	for file, server := range map[string]string{
-		"admin.conf":         "server: " + layout.APIServer + "\n",
+		"admin.conf":         "server: " + layout.IPv6.APIServer() + "\n",
 		"admin-outside.conf": "server: https://127.0.0.1:4711\n",
 	} {
 		b, err := os.ReadFile(d.PKI(file))

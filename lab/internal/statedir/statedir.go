@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"opendev.org/starlingx/portieris-armada-app/lab/internal/layout"
 	"opendev.org/starlingx/portieris-armada-app/lab/internal/proc"
 )
 
@@ -36,9 +37,18 @@ type Config struct {
 	Bin              string            `json:"bin"`
 	Checkout         string            `json:"checkout"`
 	CertManager      string            `json:"certManager"`
+	IPv6             bool              `json:"ipv6"`
 	Forward          string            `json:"forward"`
 	RegistryPassword string            `json:"registryPassword"`
 	Passphrases      map[string]string `json:"passphrases"`
+}
+
+// Addresses are those of the lab's one family.
+func (c Config) Addresses() layout.Addresses {
+	if c.IPv6 {
+		return layout.IPv6
+	}
+	return layout.IPv4
 }
 
 // At checks path and returns it as a state directory.

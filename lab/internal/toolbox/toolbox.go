@@ -46,7 +46,7 @@ func WriteEnv(d statedir.Dir, cfg statedir.Config, initPid int) error {
 		Bin:               d.Bin(),
 		DockerConfig:      filepath.Join(d.DockerConfig(), "config.json"),
 		Node:              layout.NodeName,
-		NodeIP:            layout.NodeIP,
+		NodeIP:            cfg.Addresses().NodeIP,
 	})
 }
 
