@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -81,6 +82,7 @@ func put(t testing.TB, directory, name string, content []byte) {
 // site is a cluster, a trust server, and the admission server between them.
 type site struct {
 	kube      *kubetest.Server
+	host      string
 	notary    *notarytest.Server
 	directory string // of the server's certificates
 	log       *logged
@@ -90,13 +92,21 @@ type site struct {
 
 func build(t *testing.T) *site {
 	t.Helper()
-	s := &site{kube: kubetest.Start(t), directory: t.TempDir(),
+	return buildOn(t, "127.0.0.1")
+}
+
+// buildOn lets all servers but the API server listen on one host.
+func buildOn(t *testing.T, host string) *site {
+	t.Helper()
+	s := &site{kube: kubetest.Start(t), host: host, directory: t.TempDir(),
 		log: &logged{}, ended: make(chan error, 1)}
 	account := s.kube.Account(t)
 	s.kube.CreatePolicyKinds(t)
-	s.notary = notarytest.Start(t, notarytest.NewAuthority(t))
+	s.notary = notarytest.Start(t, notarytest.NewAuthority(t),
+		"--listen", s.anyPort(), "--token-listen", s.anyPort())
 	s.kube.Create(t, "apiVersion: v1\nkind: Namespace\n"+
-		"metadata: {name: team}\n---\n"+pullSecret(notarytest.Password))
+		"metadata: {name: team}\n---\n"+
+		pullSecret(notarytest.Password))
 	chain, key := certtest.Pair(t, "first")
 	put(t, s.directory, "tls.crt", chain)
 	put(t, s.directory, "tls.key", key)
@@ -106,10 +116,17 @@ func build(t *testing.T) *site {
 	return s
 }
 
+// anyPort is the address of a listener that chooses its port.
+func (s *site) anyPort() string { return net.JoinHostPort(s.host, "0") }
+
 // pullSecret is a pull secret for the registry in the namespace of the tests.
 func pullSecret(password string) string {
+	return pullSecretFor("registry.local:9001", password)
+}
+
+func pullSecretFor(registry, password string) string {
 	content, err := json.Marshal(map[string]any{"auths": map[string]any{
-		"registry.local:9001": map[string]string{
+		registry: map[string]string{
 			"username": notarytest.User, "password": password,
 		}}})
 	if err != nil {
@@ -142,7 +159,7 @@ current-context: x
 		"--kubeconfig", filepath.Join(s.directory, "kubeconfig"),
 		"--namespace", "portieris", "--exempt-namespaces", "kube-system",
 		"--cert-dir", s.directory, "--linger", "0s",
-		"--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0",
+		"--listen", s.anyPort(), "--metrics-listen", s.anyPort(),
 		"--trust-freshness", "0s",
 	}, io.Discard)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// Pair makes a certificate that signs itself, for a name and 127.0.0.1, with
-// its key.
+// Pair makes a certificate that signs itself, for a name, 127.0.0.1 and ::1,
+// with its key.
 func Pair(t testing.TB, name string) (chain, key []byte) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -30,7 +30,7 @@ func Pair(t testing.TB, name string) (chain, key []byte) {
 		NotBefore:    time.Now().Add(-time.Hour),
 		NotAfter:     time.Now().Add(time.Hour),
 		DNSNames:     []string{name},
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		IsCA:         true, BasicConstraintsValid: true,
 	}
 	raw, err := x509.CreateCertificate(rand.Reader, template, template,

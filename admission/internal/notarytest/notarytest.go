@@ -79,7 +79,7 @@ func binary(t testing.TB, name string) string {
 	return filepath.Join(build.dir, name)
 }
 
-// Authority is a CA for one test with one certificate for 127.0.0.1.
+// Authority is a CA for one test with one certificate for 127.0.0.1 and ::1.
 type Authority struct {
 	PEM  []byte
 	pair tls.Certificate
@@ -97,7 +97,7 @@ func NewAuthority(t testing.TB) *Authority {
 		NotBefore:    time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(0, 0, 2),
 		IsCA: true, BasicConstraintsValid: true,
 		KeyUsage:    x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(127, 0, 0, 2)},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(127, 0, 0, 2), net.IPv6loopback},
 		DNSNames:    []string{"trust.example.com"},
 	}
 	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
