@@ -19,6 +19,8 @@ from portieris_app import build
 from portieris_app import errors
 from portieris_app import image
 from portieris_app import lab
+from portieris_app.labtools import commands
+from portieris_app import programs
 from portieris_app import progress
 
 NAMESPACE = 'team'
@@ -54,17 +56,22 @@ class Operator:
         Returns the standard output and standard error together.
         """
         print('\n$ %s' % command, flush=True)
-        process = subprocess.run(
+        process = subprocess.Popen(
             command, shell=True, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=dict(os.environ, PATH=self.path))
-        print(process.stdout.rstrip('\n'), flush=True)
-        if bool(process.returncode) != fails:
+        said = ''
+        with programs.attended(process):
+            for line in process.stdout:
+                print(line, end='', flush=True)
+                said += line
+            status = process.wait()
+        if bool(status) != fails:
             raise errors.Failure(
                 '"%s" ended with %d, which is not what should happen here. '
                 '"portieris-app demo --keep" leaves the lab running for a '
-                'look.' % (command, process.returncode))
-        return process.stdout
+                'look.' % (command, status))
+        return said
 
 
 def narrate(text):
@@ -72,6 +79,13 @@ def narrate(text):
 
 
 def run(args):
+    # Before minutes of building, and not after.
+    lab.needs_root()
+    if lab.is_up():
+        raise errors.Failure(
+            'A lab is up in %s, and the demo starts and ends one of its '
+            'own. End it with "portieris-app lab down", or let '
+            'PORTIERIS_LAB_DIR name another folder.' % commands.state_dir())
     tarball = build.make_tarball()
     archive = image.make_image()
     environment = lab.up()
@@ -83,7 +97,7 @@ def run(args):
         if args.keep:
             progress.say('The lab runs on: PATH=%s:$PATH, and '
                          '"portieris-app lab down" ends it.'
-                         % environment['bin'])
+                         % shlex.quote(environment['bin']))
         else:
             lab.down()
     return 0
@@ -108,7 +122,7 @@ def play(operator, environment, tarball, archive, folder):
         'system helm-override-update portieris portieris portieris '
         '--set trustServers[0].registry=%s --set trustServers[0].url=%s '
         '--values %s' % (environment['registry'],
-                         environment['trustServer'], overrides))
+                         environment['trustServer'], shlex.quote(overrides)))
     operator.types('system application-apply portieris')
 
     narrate('A team with an image that nobody signed.')
@@ -118,7 +132,7 @@ def play(operator, environment, tarball, archive, folder):
         'kubectl create secret generic registry -n %s '
         '--type=kubernetes.io/dockerconfigjson '
         '--from-file=.dockerconfigjson=%s'
-        % (NAMESPACE, environment['dockerConfig']))
+        % (NAMESPACE, shlex.quote(environment['dockerConfig'])))
     operator.types(
         'kubectl wait serviceaccount/default -n %s '
         '--for=jsonpath={.metadata.name}=default --timeout=30s' % NAMESPACE)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verb ``lab``: a real one-node platform on this machine."""
 
+import json
 import os
 
 from portieris_app import apt
@@ -125,7 +126,10 @@ def run_down(args):
 
 def run_status(args):
     if not os.path.lexists(commands.state_dir()) and not built():
-        print('lab: down, in %s' % commands.state_dir())
+        # Nothing is compiled to be told that nothing is there.
+        print('lab: down, in %s' % commands.state_dir()
+              if args.output == 'text' else json.dumps(
+                  {'state': 'down', 'dir': commands.state_dir()}, indent=2))
         return 3
     return commands.pass_on('status', '-o', args.output)
 

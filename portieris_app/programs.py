@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Other programs, and signals that are meant for them too."""
 
+import contextlib
 import signal
 
 
@@ -25,20 +26,28 @@ def end_as_by_interrupt():
             signal.signal(number, stop)
 
 
-def status_of(process):
-    """Wait for a program and return its exit status.
+@contextlib.contextmanager
+def attended(process):
+    """Let a program clean up what it has begun when we are interrupted.
 
-    When interrupted, the program gets to clean up what it has begun: a
-    terminal tells both, and a kill only us, so it is told again. A second
-    interrupt kills it.
+    A terminal tells both, and a kill only us, so the program is told again.
+    A second interrupt kills it.
     """
     try:
-        return process.wait()
+        yield
     except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)
+        if process.stdout:
+            process.stdout.close()  # full, it would hold the program back
         try:
             process.wait()
         except KeyboardInterrupt:
             process.kill()
             process.wait()
         raise
+
+
+def status_of(process):
+    """Wait for a program and return its exit status."""
+    with attended(process):
+        return process.wait()

@@ -32,6 +32,17 @@ def pass_on(*args):
     return programs.status_of(subprocess.Popen([labnode(), *args]))
 
 
+def status():
+    """Return what labnode says of the lab, which need not be up."""
+    done = subprocess.run([labnode(), 'status', '-o', 'json'], text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True)
+    try:
+        return json.loads(done.stdout)
+    except ValueError as error:
+        raise Failure('The state of the lab is unknown: %s' % (
+            done.stderr.strip().removeprefix('lab: '))) from error
+
+
 def become(*args):
     """Replace this process by labnode."""
     path = labnode()

@@ -206,6 +206,9 @@ class Platform:
 
 @pytest.fixture(scope='session')
 def platform(tmp_path_factory):
+    """The platform of a lab that is not the one somebody may be using."""
+    os.environ.setdefault('PORTIERIS_LAB_DIR',
+                          '/var/tmp/portieris-lab-e2e-%d' % os.getpid())
     environment = lab.up()
     environment['scratch'] = str(tmp_path_factory.mktemp('overrides'))
     try:

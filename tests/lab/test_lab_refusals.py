@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the lab cannot do, it says in a sentence and leaves as it was."""
 
+import json
 import os
 import re
 import shutil
@@ -12,9 +13,12 @@ import pytest
 
 from portieris_app import apt
 from portieris_app import checkout
+from portieris_app import cli
+from portieris_app import demo
 from portieris_app.errors import Failure
 from portieris_app import lab as lab_verb
 from portieris_app.labtools import binaries
+from portieris_app.labtools import commands
 from portieris_app.labtools import signing
 from tests.lab.conftest import eventually
 from tests.lab.conftest import Lab
@@ -27,8 +31,47 @@ IN_USE = ['exec', '--', 'true'], ['push', '--sample', 'r.local:9001/a:1'], \
 
 def test_up_without_root_says_what_to_do(monkeypatch):
     monkeypatch.setattr(os, 'geteuid', lambda: 1000)
-    with pytest.raises(Failure, match='needs root.*lab up" as root'):
+    with pytest.raises(Failure, match='needs root.*Run this as root'):
         lab_verb.up()
+
+
+@pytest.fixture
+def nothing_built(monkeypatch):
+    for name in 'build.make_tarball', 'image.make_image', 'lab.up':
+        monkeypatch.setattr('portieris_app.demo.' + name,
+                            lambda: pytest.fail('it begins to work'))
+
+
+def test_demo_without_root_says_so_before_it_builds(
+        monkeypatch, nothing_built, capsys):
+    monkeypatch.setattr(os, 'geteuid', lambda: 1000)
+    assert cli.main(['demo']) == 1
+    assert 'needs root' in capsys.readouterr().err
+
+
+def test_demo_leaves_a_lab_alone_that_is_in_use(
+        monkeypatch, nothing_built, tmp_path, capsys):
+    monkeypatch.setenv('PORTIERIS_LAB_DIR', str(tmp_path))
+    monkeypatch.setattr(os, 'geteuid', lambda: 0)
+    monkeypatch.setattr(commands, 'status', lambda: {'state': 'up'})
+    assert cli.main(['demo']) == 1
+    assert 'A lab is up in %s' % tmp_path in capsys.readouterr().err
+
+
+def test_command_of_the_demo_shows_what_it_says_while_it_runs(
+        tmp_path, capfd):
+    gate = tmp_path / 'gate'
+    os.mkfifo(gate)
+    operator = demo.Operator({'bin': os.defpath})
+    typing = threading.Thread(target=operator.types, args=(
+        'echo first; read line <%s; echo second' % gate,))
+    typing.start()
+    said = []
+    eventually('the first line is shown', lambda: said.append(
+        capfd.readouterr().out) or '\nfirst' in ''.join(said))
+    gate.write_text('go on\n')
+    typing.join()
+    assert capfd.readouterr().out == 'second\n'
 
 
 @pytest.mark.parametrize('args', IN_USE, ids=lambda args: args[0])
@@ -39,8 +82,17 @@ def test_verbs_that_need_a_lab_say_that_none_is_up(tmp_path, args):
     assert 'Traceback' not in done.stderr
 
 
+@pytest.mark.parametrize('built', [True, False])
+def test_status_without_a_lab_is_down_in_json_too(
+        monkeypatch, tmp_path, capfd, built):
+    monkeypatch.setenv('PORTIERIS_LAB_DIR', str(tmp_path / 'none'))
+    monkeypatch.setattr(lab_verb, 'built', lambda: built)
+    assert cli.main(['lab', 'status', '-o', 'json']) == 3
+    assert json.loads(capfd.readouterr().out) == {
+        'state': 'down', 'dir': str(tmp_path / 'none')}
+
+
 def test_status_without_a_lab_is_down_with_exit_code_3(tmp_path):
-    assert Lab(tmp_path / 'none').status()[1]['state'] == 'down'
     assert Lab(tmp_path / 'none').call('status').returncode == 3
 
 
