@@ -18,10 +18,7 @@ ORDERS = ('stop', 'start', 'pause', 'resume')
 
 def up(ipv6=False):
     """Start the lab if it is not up; return the content of its env.json."""
-    if os.geteuid() != 0:
-        raise Failure(
-            'The lab needs root, because it makes namespaces, mounts and '
-            'cgroups. Run "portieris-app lab up" as root.')
+    needs_root()
     root = checkout.root()
     prepare()
     binaries.build(root)
@@ -33,6 +30,19 @@ def up(ipv6=False):
     if status:
         raise Failure('The lab did not come up; the reason is above.')
     return commands.environment()
+
+
+def needs_root():
+    if os.geteuid() != 0:
+        raise Failure(
+            'The lab needs root, because it makes namespaces, mounts and '
+            'cgroups. Run this as root.')
+
+
+def is_up():
+    """Tell whether a lab is up in the state directory."""
+    return os.path.lexists(commands.state_dir()) and \
+        commands.status()['state'] == 'up'
 
 
 def down():
