@@ -6,7 +6,6 @@
 package workload
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -68,7 +67,9 @@ func ByOwner(reference metav1.OwnerReference) (Kind, bool) {
 	return Kind{}, false
 }
 
-// Object is what is read of an object that can run images.
+// Object is what is read of an object that can run images: of its metadata
+// who it is and who owns it, of its pod specification the names of images and
+// what they are pulled with.
 type Object struct {
 	Kind     Kind
 	Metadata metav1.ObjectMeta
@@ -78,35 +79,20 @@ type Object struct {
 // Decode reads an object of the kind. Names of fields are compared exactly,
 // as the API server compares them.
 func Decode(kind Kind, raw []byte) (*Object, error) {
-	object := &Object{Kind: kind}
-	level := struct {
-		Metadata metav1.ObjectMeta `json:"metadata"`
-		Spec     json.RawMessage   `json:"spec"`
-	}{}
-	if err := exactjson.Unmarshal(raw, &level); err != nil {
+	var read document
+	if err := exactjson.Unmarshal(raw, &read); err != nil {
 		return nil, fmt.Errorf("cannot read the %s: %w", kind.Kind, err)
 	}
-	object.Metadata = level.Metadata
-	spec := level.Spec
-	for _, field := range kind.path[1:] {
-		if len(spec) == 0 {
-			return object, nil
-		}
-		var fields map[string]json.RawMessage
-		if err := exactjson.Unmarshal(spec, &fields); err != nil {
-			return nil, fmt.Errorf("cannot read %s of the %s: %w",
-				field, kind.Kind, err)
-		}
-		spec = fields[field]
-	}
-	if len(spec) == 0 {
-		return object, nil
-	}
-	if err := exactjson.Unmarshal(spec, &object.Pod); err != nil {
-		return nil, fmt.Errorf("cannot read %s of the %s: %w",
-			strings.Join(kind.path, "."), kind.Kind, err)
-	}
-	return object, nil
+	return &Object{
+		Kind: kind,
+		Metadata: metav1.ObjectMeta{
+			Name:            read.Metadata.Name,
+			Namespace:       read.Metadata.Namespace,
+			UID:             read.Metadata.UID,
+			OwnerReferences: read.Metadata.OwnerReferences,
+		},
+		Pod: read.Spec.of(kind).whole(),
+	}, nil
 }
 
 // Use is one place of an object that names an image.

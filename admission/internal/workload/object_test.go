@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -151,6 +152,43 @@ func TestAnObjectOfTheWrongShapeIsAnError(t *testing.T) {
 				t.Errorf("%s %q is read without an error", kind.Kind, raw)
 			}
 		}
+	}
+}
+
+// Whoever reaches the server can make it read an object.
+func TestAnObjectOfManyEmptyEntriesTakesLittleMemory(t *testing.T) {
+	many := strings.Repeat("{},", 1<<18)
+	for _, resource := range [][3]string{
+		{"", "v1", "pods"}, {"apps", "v1", "deployments"},
+		{"batch", "v1", "cronjobs"},
+	} {
+		kind, _ := ByResource(resource[0], resource[1], resource[2])
+		for _, raw := range []string{
+			string(object(kind, `{"containers": [`+many+`{}]}`)),
+			string(object(kind, `{"volumes": [`+many+`{}]}`)),
+			`{"metadata": {"ownerReferences": [` + many + `{}]}}`,
+			string(object(kind, `{"containers": [{"env": [`+many+`{}]}]}`)),
+			string(object(kind, `{"tolerations": [`+many+`{}]}`)),
+			`{"metadata": {"managedFields": [` + many + `{}]}}`,
+		} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, _ = Decode(kind, []byte(raw))
+			runtime.ReadMemStats(&after)
+			if took := after.TotalAlloc - before.TotalAlloc; took > 16<<20 {
+				t.Errorf("%s %.60s...: %d bytes took %d",
+					kind.Kind, raw, len(raw), took)
+			}
+		}
+	}
+}
+
+func TestAListOfMoreThanThereCanBeIsAnError(t *testing.T) {
+	kind, _ := ByResource("", "v1", "pods")
+	_, err := Decode(kind, object(kind, `{"containers": [`+
+		strings.Repeat("{},", maxEntries)+`{}]}`))
+	if err == nil || !strings.Contains(err.Error(), "more than 10000 entries") {
+		t.Errorf("got %v", err)
 	}
 }
 
