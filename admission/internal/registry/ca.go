@@ -95,8 +95,13 @@ func parseBundle(bundle []byte) ([]*x509.Certificate, error) {
 		}
 		found = append(found, certificate)
 	}
-	if len(found) == 0 {
+	// The reader of PEM passes over what it cannot read.
+	switch begun := bytes.Count(bundle, []byte("-----BEGIN ")); {
+	case begun == 0:
 		return nil, errors.New("the CA bundle holds no PEM certificate")
+	case begun != len(found):
+		return nil, fmt.Errorf("of %d PEM blocks of the CA bundle %d can be read; one is cut short or damaged",
+			begun, len(found))
 	}
 	return found, nil
 }

@@ -671,9 +671,11 @@ func TestPeersAreTrustedByTheBundle(t *testing.T) {
 	}
 
 	for name, bundle := range map[string]string{
-		"no PEM":        "not a certificate",
-		"broken":        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-		"a private key": "-----BEGIN " + "PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+		"no PEM":          "not a certificate",
+		"broken":          "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+		"damaged in part": strings.Replace(string(b.PEM), "MI", "M*", 1) + string(b.PEM),
+		"cut short":       string(b.PEM) + string(b.PEM[:len(b.PEM)/2]),
+		"a private key":   "-----BEGIN " + "PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
 	} {
 		if err := b.transport.SetCA([]byte(bundle)); err == nil {
 			t.Errorf("a bundle that is %s was accepted", name)
