@@ -116,9 +116,10 @@ test-on-node:
 	@$(MAKE) test-platform 2>&1 | sed -u '/^FAILED \|^ERROR /!s/^/node| /'
 
 .PHONY: test-server
-test-server: build/bin/cosign3 build/bin/notation ## The admission server and the trust server of the lab (Go, race detector)
+test-server: build/bin/cosign3 build/bin/notation ## The admission server, the trust server and the lab's own programs (Go)
 	$(call say,Go tests)
 	@cd lab/notary && go test ./...
+	@cd lab && go test -race ./internal/... ./cmd/labnode/...
 	@cd admission && go test -race ./...
 	$(call say,signatures of the real cosign$(comma) notation$(comma) gpg and skopeo)
 	@cd admission/interop && go test ./...
@@ -143,7 +144,7 @@ test-interop: build/bin/cosign3 build/bin/cosign2 build/bin/notation ## Signatur
 build/bin/cosign%: admission/interop/cosign%/go.mod
 	$(call say,cosign $* from its sources: minutes the first time$(comma) then from Go's cache)
 	@CGO_ENABLED=0 go build -C admission/interop/cosign$* -trimpath -ldflags='-s -w' \
-	  -o $(CURDIR)/$@ github.com/sigstore/cosign/v$*/cmd/cosign
+	  -o '$(CURDIR)/$@' github.com/sigstore/cosign/v$*/cmd/cosign
 
 .PHONY: test-tools
 ifeq ($(IS_ROOT),0)
@@ -158,7 +159,7 @@ endif
 build/bin/notation: admission/interop/notation/go.mod
 	$(call say,notation from its sources: half a minute the first time$(comma) then from Go's cache)
 	@CGO_ENABLED=0 go build -C admission/interop/notation -trimpath -ldflags='-s -w' \
-	  -o $(CURDIR)/$@ github.com/notaryproject/notation/cmd/notation
+	  -o '$(CURDIR)/$@' github.com/notaryproject/notation/cmd/notation
 
 .PHONY: test-python
 test-python: venv test-tools ## Plugin on every Python, chart, tarball, sysinv stand-in, docs

@@ -98,8 +98,8 @@ func (c *child) follow(began time.Time) error {
 		}
 	}()
 	signals := make(chan os.Signal, 1)
+	// Not stopped again: a second signal must not cut off the clean-up.
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
 	waiting := "the lab's namespaces"
 	for {
 		select {

@@ -5,6 +5,7 @@
 package statedir
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -61,6 +62,12 @@ func At(path string) (Dir, error) {
 		return "", fmt.Errorf("the lab's directory %s has a path of more than "+
 			"80 characters, too long for its sockets: "+
 			"set PORTIERIS_LAB_DIR to a shorter one", abs)
+	}
+	// Lists of paths, mount options and configurations end at these.
+	if strings.ContainsAny(abs, ":,\"\\\n") {
+		return "", fmt.Errorf("the lab's directory %q has a character that "+
+			"separates paths or options: set PORTIERIS_LAB_DIR to one "+
+			`without : , " and \`, abs)
 	}
 	for _, hidden := range []string{"/", "/run", "/var/run", "/var/log", "/var/lib", "/proc", "/sys", "/dev"} {
 		if abs == hidden || hidden != "/" && strings.HasPrefix(abs, hidden+"/") {
@@ -166,14 +173,50 @@ func (d Dir) Remove() error {
 	if err != nil {
 		return err
 	}
-	for line := range strings.Lines(string(mounts)) {
-		f := strings.Fields(line)
-		if len(f) > 1 && strings.HasPrefix(f[1], string(d)+"/") {
-			return fmt.Errorf("%s is still mounted; unmount it, then run "+
-				"'portieris-app lab down' again", f[1])
+	if at := d.mountedBelow(string(mounts)); at != "" {
+		return fmt.Errorf("%s is still mounted; unmount it, then run "+
+			"'portieris-app lab down' again", at)
+	}
+	entries, err := os.ReadDir(string(d))
+	if err != nil {
+		return err
+	}
+	for _, e := range markerLast(entries) {
+		if err := os.RemoveAll(d.path(e.Name())); err != nil {
+			return err
 		}
 	}
-	return os.RemoveAll(string(d))
+	return os.Remove(string(d))
+}
+
+// markerLast is the order in which a removal can be cut off and begun anew:
+// what is left is known as a lab's until nothing is left.
+func markerLast(entries []fs.DirEntry) []fs.DirEntry {
+	slices.SortStableFunc(entries, func(a, b fs.DirEntry) int {
+		return cmp.Compare(rank(a), rank(b))
+	})
+	return entries
+}
+
+func rank(e fs.DirEntry) int {
+	if e.Name() == marker {
+		return 1
+	}
+	return 0
+}
+
+// unescape reads a path as the kernel writes it into the list of mounts.
+var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+// mountedBelow finds a mount in the directory, given the list of all.
+func (d Dir) mountedBelow(mounts string) string {
+	for line := range strings.Lines(mounts) {
+		f := strings.Fields(line)
+		if len(f) > 1 && strings.HasPrefix(unescape.Replace(f[1]), string(d)+"/") {
+			return unescape.Replace(f[1])
+		}
+	}
+	return ""
 }
 
 // check refuses a directory that holds anything but a lab.
@@ -239,6 +282,9 @@ func (d Dir) Ready() bool {
 
 func readJSON(file string, v any) error {
 	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrPermission) {
+		return errors.New("the lab is root's: run this as root")
+	}
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,20 @@ func TestDirectoriesThatTheLabHidesAreRefused(t *testing.T) {
 	}
 }
 
+func TestDirectoryWithASeparatorInItsNameIsRefused(t *testing.T) {
+	for _, name := range []string{"a:b", "a,b", `a"b`, `a\b`, "a\nb"} {
+		_, err := At("/var/tmp/" + name)
+		if err == nil || !strings.Contains(err.Error(), "set PORTIERIS_LAB_DIR to one") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, name := range []string{"a b", "a'b", "a#b", "läb"} {
+		if _, err := At("/var/tmp/" + name); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 func TestForeignFilesAreNeitherTakenNorRemoved(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "letter")
@@ -81,6 +95,54 @@ func TestCreatedDirectoryIsPrivateAndRemovedWhole(t *testing.T) {
 	}
 	if err := d.Remove(); err != nil {
 		t.Fatalf("removing nothing: %v", err)
+	}
+}
+
+func TestMarkerGoesLastSoThatARemovalCanBeCutOff(t *testing.T) {
+	d := Dir(filepath.Join(t.TempDir(), "lab"))
+	if err := d.Create(); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(string(d))
+	if err != nil || entries[0].Name() != marker {
+		t.Fatalf("the marker is not the first by name: %v, %v", entries, err)
+	}
+	for _, e := range markerLast(entries)[:len(entries)-1] {
+		if err := os.RemoveAll(d.path(e.Name())); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.check(); err != nil {
+			t.Fatalf("cut off after %s: %v", e.Name(), err)
+		}
+	}
+	if err := d.Remove(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMountInADirectoryWithABlankIsSeen(t *testing.T) {
+	mounts := "tmpfs /var/tmp/a\\040lab/run tmpfs rw 0 0\n"
+	if at := Dir("/var/tmp/a lab").mountedBelow(mounts); at != "/var/tmp/a lab/run" {
+		t.Errorf("found %q", at)
+	}
+	if at := Dir("/var/tmp/a").mountedBelow(mounts); at != "" {
+		t.Errorf("found %q, which is another lab's", at)
+	}
+}
+
+func TestStateOfAnotherUserHasACure(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("nothing is kept from root")
+	}
+	d := Dir(t.TempDir())
+	if err := d.SaveState(State{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(d.path("state.json"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.LoadState(); err == nil || !strings.Contains(err.Error(), "run this as root") {
+		t.Fatal(err)
 	}
 }
 
