@@ -56,11 +56,9 @@ func Parse(written string) (Image, error) {
 		return Image{}, reason.Wrap(reason.ImageInvalid, err,
 			"the image reference does not parse: %v", err)
 	}
-	image := Image{
-		Written: written,
-		Host:    reference.Domain(named),
-		Name:    named.Name(),
-	}
+	image := Image{Written: written, Name: named.Name()}
+	// Not reference.Domain, which finds none in a name with an underscore.
+	image.Host, _, _ = strings.Cut(image.Name, "/")
 	if digested, ok := named.(reference.Digested); ok {
 		image.Digest = digested.Digest().String()
 	}

@@ -27,6 +27,7 @@ func TestParseKnowsHostNameTagAndDigest(t *testing.T) {
 			Digest: digest},
 		"r:9001/app:v1@" + digest: {Host: "r:9001", Name: "r:9001/app",
 			Tag: "v1", Digest: digest},
+		"my_r.io/app:v1": {Host: "my_r.io", Name: "my_r.io/app", Tag: "v1"},
 		"r:9001/sha256:1111": {Host: "r:9001", Name: "r:9001/sha256",
 			Tag: "1111"},
 		"localhost/app": {Host: "localhost", Name: "localhost/app",
