@@ -4,8 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os/signal"
@@ -18,7 +16,7 @@ import (
 
 // doctorCommand looks at a running release from outside.
 func doctorCommand(args []string, out io.Writer) error {
-	flags := newFlags("doctor", out)
+	flags := newFlags("doctor")
 	kubeconfig := flags.String("kubeconfig", "",
 		"kubeconfig `file`; default: $KUBECONFIG, else the pod's own account")
 	e := tool.Examination{Every: time.Second}
@@ -32,11 +30,8 @@ func doctorCommand(args []string, out io.Writer) error {
 		"image `name` that the policies admit")
 	flags.DurationVar(&e.Wait, "wait", 2*time.Minute,
 		"how long a renewed certificate may take to be served")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil
-		}
-		return usage("%w; portieris doctor -h lists the flags", err)
+	if err := parse(flags, args, out); err != nil {
+		return err
 	}
 	if flags.NArg() > 0 {
 		return usage("doctor takes no %q; portieris doctor -h lists the flags",

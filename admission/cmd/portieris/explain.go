@@ -29,7 +29,7 @@ const readBudget = 30 * time.Second
 // would be denied.
 func explainCommand(args []string, out io.Writer) error {
 	var asking asking
-	flags := newFlags("explain IMAGE", out)
+	flags := newFlags("explain IMAGE")
 	asking.add(flags)
 	workload := decision.Workload{}
 	flags.StringVar(&workload.Namespace, "namespace", "default",
@@ -46,10 +46,7 @@ func explainCommand(args []string, out io.Writer) error {
 	flags.BoolFunc("no-verify", "ask no trust server and no registry",
 		func(string) error { *verify = false; return nil })
 	format := flags.String("o", "text", "`format`: text or json")
-	images, err := asking.parse(flags, args)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
+	images, err := asking.parse(flags, args, out)
 	switch {
 	case err != nil:
 		return err
@@ -106,19 +103,15 @@ func printExplanation(explanation tool.Explanation, format string,
 
 // parse reads flags and arguments in any order, so that the image may come
 // first, and lets --policies take several files.
-func (a *asking) parse(flags *flag.FlagSet, args []string) (
+func (a *asking) parse(flags *flag.FlagSet, args []string, out io.Writer) (
 	rest []string, err error) {
 	args, err = spread(args)
 	if err != nil {
 		return nil, err
 	}
 	for {
-		if err := flags.Parse(args); err != nil {
-			if errors.Is(err, flag.ErrHelp) {
-				return nil, err
-			}
-			name, _, _ := strings.Cut(flags.Name(), " ")
-			return nil, usage("%w; portieris %s -h lists the flags", err, name)
+		if err := parse(flags, args, out); err != nil {
+			return nil, err
 		}
 		if flags.NArg() == 0 {
 			return rest, nil

@@ -5,7 +5,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -22,15 +21,12 @@ type linted struct {
 }
 
 // lintCommand prints what is wrong with files of policies, and fails if
-// something can never work.
+// something can never work. A file that cannot be read is a mistake.
 func lintCommand(args []string, out io.Writer) error {
-	flags := newFlags("lint", out)
+	flags := newFlags("lint")
 	format := flags.String("o", "text", "`format`: text or json")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil
-		}
-		return usageError{err}
+	if err := parse(flags, args, out); err != nil {
+		return err
 	}
 	if *format != "text" && *format != "json" {
 		return usage("the format %q is none of text and json", *format)
@@ -42,7 +38,7 @@ func lintCommand(args []string, out io.Writer) error {
 	for _, path := range flags.Args() {
 		file, err := lintFile(path)
 		if err != nil {
-			return err
+			return usageError{err}
 		}
 		files = append(files, file)
 	}

@@ -7,6 +7,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -70,9 +71,18 @@ func main() {
 	os.Exit(exitFailure)
 }
 
-// run does what the arguments ask for. No command, and arguments that begin
-// with a flag, mean to serve, as they do for IBM's image.
+// run does what the arguments ask for.
 func run(args []string, out io.Writer) error {
+	err := dispatch(args, out)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil // it was printed
+	}
+	return err
+}
+
+// dispatch finds the command. None, and arguments that begin with a flag, mean
+// to serve, as they do for IBM's image.
+func dispatch(args []string, out io.Writer) error {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		switch strings.TrimLeft(strings.Join(args, " "), "-") {
 		case "help", "h":

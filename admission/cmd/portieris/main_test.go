@@ -42,14 +42,17 @@ func TestAMistakeInTheArgumentsGetsASentence(t *testing.T) {
 			"cannot read /nonexistent/tls.crt: no such file or directory"},
 		{[]string{"reasons", "-o", "xml"}, "none of text, json and rst"},
 		{[]string{"lint"}, "lint needs files"},
+		{[]string{"lint", "-x"}, "portieris lint -h lists the flags"},
+		{[]string{"reasons", "-x"}, "portieris reasons -h lists the flags"},
+		{[]string{"doctor", "-x"}, "portieris doctor -h lists the flags"},
+		{[]string{"explain", "-x"}, "portieris explain -h lists the flags"},
 		{[]string{"lint", "-o", "xml", "-"}, "none of text and json"},
 	} {
-		_, err := ran(row.args...)
-		var mistake usageError
-		if !errors.As(err, &mistake) ||
+		out, err := ran(row.args...)
+		if out != "" || status(err) != exitUsage ||
 			!strings.Contains(err.Error(), row.want) {
-			t.Errorf("%q gives %v, want a mistake that says %q",
-				row.args, err, row.want)
+			t.Errorf("%q prints %q and gives %v, want a mistake that says %q",
+				row.args, out, err, row.want)
 		}
 	}
 }
@@ -162,10 +165,11 @@ func TestLintFailsIfAPolicyCanNeverWork(t *testing.T) {
 		{"odd.yaml", "warning: ClusterImagePolicy", ""},
 		{"bad.yaml", `unknown field "spec.repositories[0].trust"`,
 			"1 error found"},
-		{"pod.yaml", "", "holds no ImagePolicy"},
-		{"absent.yaml", "", "no such file"},
 	} {
 		out, err := ran("lint", filepath.Join(directory, row.file))
+		if status(err) > exitFailure {
+			t.Errorf("%s ends with status %d", row.file, status(err))
+		}
 		text := ""
 		if err != nil {
 			text = err.Error()
@@ -174,6 +178,21 @@ func TestLintFailsIfAPolicyCanNeverWork(t *testing.T) {
 			!strings.Contains(text, row.err) || (row.err == "" && err != nil) {
 			t.Errorf("%s prints %q, %v; want %q, %q",
 				row.file, out, err, row.out, row.err)
+		}
+	}
+}
+
+func TestAFileThatLintCannotJudgeIsNoVerdict(t *testing.T) {
+	directory := t.TempDir()
+	put(t, directory, "pod.yaml", []byte("kind: Pod\n"))
+	for file, want := range map[string]string{
+		"pod.yaml":    "holds no ImagePolicy",
+		"absent.yaml": "no such file",
+	} {
+		out, err := ran("lint", filepath.Join(directory, file))
+		if out != "" || status(err) != exitUsage ||
+			!strings.Contains(err.Error(), want) {
+			t.Errorf("%s prints %q, %v", file, out, err)
 		}
 	}
 }

@@ -4,8 +4,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"strings"
@@ -14,13 +12,10 @@ import (
 )
 
 func reasonsCommand(args []string, out io.Writer) error {
-	flags := newFlags("reasons", out)
+	flags := newFlags("reasons")
 	format := flags.String("o", "text", "`format`: text, json or rst")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil
-		}
-		return usageError{err}
+	if err := parse(flags, args, out); err != nil {
+		return err
 	}
 	table := reason.Table()
 	switch *format {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -20,15 +19,12 @@ import (
 // not be made again.
 func rehearseCommand(args []string, out io.Writer) error {
 	var asking asking
-	flags := newFlags("rehearse", out)
+	flags := newFlags("rehearse")
 	asking.add(flags)
 	namespace := flags.String("namespace", "",
 		"`namespace` whose pods are judged; default: all")
 	format := flags.String("o", "text", "`format`: text, json or csv")
-	rest, err := asking.parse(flags, args)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
+	rest, err := asking.parse(flags, args, out)
 	if err != nil {
 		return err
 	}

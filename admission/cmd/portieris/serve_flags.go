@@ -50,7 +50,7 @@ func parseSettings(args []string, out io.Writer) (settings, error) {
 	if err != nil {
 		return s, err
 	}
-	flags := newFlags("serve", out)
+	flags := newFlags("serve")
 	flags.StringVar(&s.kubeconfig, "kubeconfig", "",
 		"kubeconfig `file`; default: $KUBECONFIG, else the pod's own account")
 	flags.StringVar(&s.namespace, "namespace", ownNamespace(),
@@ -78,11 +78,8 @@ func parseSettings(args []string, out io.Writer) (settings, error) {
 	flags.DurationVar(&s.linger, "linger", 5*time.Second,
 		"how long to go on serving after being asked to stop")
 	ignoreLogFlags(flags)
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return s, err
-		}
-		return s, usage("%w; portieris serve -h lists the flags", err)
+	if err := parse(flags, args, out); err != nil {
+		return s, err
 	}
 	// IBM's image passes this one on from a shell that is not there.
 	if rest := flags.Args(); len(rest) > 0 && rest[0] != "2>&1" {
@@ -99,18 +96,30 @@ func parseSettings(args []string, out io.Writer) (settings, error) {
 	return s, nil
 }
 
-// newFlags is a set of flags that reports mistakes as errors and prints
-// nothing but what -h asks for.
-func newFlags(name string, out io.Writer) *flag.FlagSet {
+// newFlags is a set of flags that prints nothing by itself. The name may be
+// followed by the arguments of the command.
+func newFlags(name string) *flag.FlagSet {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.Usage = func() {
-		flags.SetOutput(out)
-		_, _ = fmt.Fprintf(out, "portieris %s [FLAGS]\n\n", name)
-		flags.PrintDefaults()
-		flags.SetOutput(io.Discard)
-	}
+	flags.Usage = func() {}
 	return flags
+}
+
+// parse reads flags. It prints them only if -h asks for that, which is
+// flag.ErrHelp; a mistake leaves the output to programs that read it.
+func parse(flags *flag.FlagSet, args []string, out io.Writer) error {
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		_, _ = fmt.Fprintf(out, "portieris %s [FLAGS]\n\n", flags.Name())
+		flags.SetOutput(out)
+		flags.PrintDefaults()
+		return err
+	case err != nil:
+		name, _, _ := strings.Cut(flags.Name(), " ")
+		return usage("%w; portieris %s -h lists the flags", err, name)
+	}
+	return nil
 }
 
 // ignoreLogFlags accepts the flags of IBM's logging library, so that the

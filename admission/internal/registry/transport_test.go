@@ -463,8 +463,7 @@ func TestWhoeverARedirectLeadsToCannotAskForCredentials(t *testing.T) {
 
 func TestARedirectToTheSameServerKeepsTheCredentials(t *testing.T) {
 	a := notarytest.NewAuthority(t)
-	var server *httptest.Server
-	server = a.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := a.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch _, _, given := r.BasicAuth(); {
 		case !given:
 			w.Header().Set("WWW-Authenticate", "Basic")
