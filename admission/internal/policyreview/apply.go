@@ -75,6 +75,9 @@ func dropped(applied Policy, before *Policy) []Finding {
 	return all
 }
 
+// maxLookedUp is of how many entries the Secrets are looked up.
+const maxLookedUp = 200
+
 // inCluster says what will surprise in this cluster.
 func (r *Reviewer) inCluster(ctx context.Context, applied Policy,
 	before *Policy) []Finding {
@@ -99,7 +102,8 @@ func (r *Reviewer) inCluster(ctx context.Context, applied Policy,
 	}
 	others := others(set, applied)
 	set = with(set, applied)
-	for i, entry := range applied.Entries {
+	for i, entry := range applied.Entries[:min(
+		maxLookedUp, len(applied.Entries))] {
 		place := here.at("spec.repositories[%d]", i)
 		reviewOthers(place, applied, entry, others)
 		if entry.Policy != nil {
@@ -229,11 +233,7 @@ func Warnings(found []Finding) []string {
 			lines = append(lines, shortened(finding))
 		}
 	}
-	if more := len(lines) - maxWarnings; more > 0 {
-		lines = append(lines[:maxWarnings], fmt.Sprintf(
-			"and %d more; portieris lint FILE prints them all", more))
-	}
-	return lines
+	return few(lines)
 }
 
 func shortened(finding Finding) string {
@@ -252,5 +252,14 @@ func Errors(found []Finding) string {
 			lines = append(lines, finding.Where+": "+finding.Sentence)
 		}
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(few(lines), "\n")
+}
+
+// few are the first lines, and how many more there are.
+func few(lines []string) []string {
+	if more := len(lines) - maxWarnings; more > 0 {
+		lines = append(lines[:maxWarnings], fmt.Sprintf(
+			"and %d more; portieris lint FILE prints them all", more))
+	}
+	return lines
 }

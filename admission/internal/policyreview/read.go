@@ -67,8 +67,16 @@ type document struct {
 	Status any `json:"status"`
 }
 
+// longest bounds what one policy takes of memory and time: empty entries have
+// three characters each, and there is a good deal to say about each.
+const longest = 512 << 10
+
 // Read reads a policy written in JSON.
 func Read(text []byte) (Policy, error) {
+	if len(text) > longest {
+		return Policy{}, fmt.Errorf("it has %d bytes; more than %d are not "+
+			"read", len(text), longest)
+	}
 	var read document
 	dropped, err := strictjson.UnmarshalStrict(text, &read)
 	if err != nil {

@@ -49,7 +49,13 @@ func (f findings) at(format string, args ...any) findings {
 	return findings{f.where + ", " + fmt.Sprintf(format, args...), f.all}
 }
 
+// most is how much is said of one policy.
+const most = 1000
+
 func (f findings) add(isError bool, format string, args ...any) {
+	if len(*f.all) == most {
+		return
+	}
 	*f.all = append(*f.all, Finding{f.where, isError,
 		fmt.Sprintf(format, args...)})
 }

@@ -200,6 +200,17 @@ func TestWhatCanNeverWorkIsAnErrorAndWhatSurprisesAWarning(t *testing.T) {
 	}
 }
 
+func TestOfOnePolicyNotEverythingIsSaid(t *testing.T) {
+	policy, err := Read([]byte(`{"spec": {"repositories": [` +
+		strings.Repeat("{},", 100_000) + `{}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := Alone(policy); len(found) != most {
+		t.Errorf("%d findings", len(found))
+	}
+}
+
 func TestTrustThatIsNotEnabledIsNamed(t *testing.T) {
 	found := Alone(aPolicy(t, Namespaced, "p", entry(
 		"name: r.io/*\npolicy:\n  trust:\n    trustServer: http://n")))

@@ -78,6 +78,8 @@ func (p *Policies) respond(ctx context.Context,
 	applied, before, err := decodePolicy(request)
 	if err != nil {
 		log.Warn("a policy could not be reviewed", "error", err)
+		response.Warnings = []string{
+			"portieris has not reviewed the policy: " + err.Error()}
 		return response
 	}
 	found := p.Reviewer.Applied(ctx, applied, before)

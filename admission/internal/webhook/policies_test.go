@@ -134,16 +134,20 @@ func TestNothingIsRefusedThatCouldNotBeReviewed(t *testing.T) {
 		reviewer *reviewer
 		request  *admissionv1.AdmissionRequest
 		result   string
+		warnings int
 	}{
-		"a failure of ours":     {&reviewer{panics: true}, applied(aPolicy, ""), "unread"},
-		"no policy":             {&reviewer{}, applied("[]", ""), "unread"},
-		"another group":         {&reviewer{panics: true}, foreign, "unread"},
-		"garbage stood before":  {&reviewer{}, applied(aPolicy, "[]"), "unread"},
-		"an object without all": {&reviewer{}, applied("{}", ""), "accepted"},
+		"a failure of ours":     {&reviewer{panics: true}, applied(aPolicy, ""), "unread", 0},
+		"no policy":             {&reviewer{}, applied("[]", ""), "unread", 1},
+		"another group":         {&reviewer{panics: true}, foreign, "unread", 0},
+		"garbage stood before":  {&reviewer{}, applied(aPolicy, "[]"), "unread", 1},
+		"an object without all": {&reviewer{}, applied("{}", ""), "accepted", 0},
+		"more than is read": {&reviewer{}, applied(strings.Replace(aPolicy,
+			`[{`, `[`+strings.Repeat(`{"name": "r"},`, 1<<16)+`{`, 1), ""), "unread", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if !row.reviewer.asked(t, row.request).Allowed {
-				t.Error("it is refused")
+			got := row.reviewer.asked(t, row.request)
+			if !got.Allowed || len(got.Warnings) != row.warnings {
+				t.Errorf("the answer is %+v", got)
 			}
 			if got := row.reviewer.results; !slices.Equal(got, []string{row.result}) {
 				t.Errorf("counted %q", got)
