@@ -94,6 +94,12 @@ def without_quotes(text):
      'write https://HOST[:PORT][/PATH], without user'),
     ({'trustServers': [{'registry': 'r', 'url': 'https://'}]},
      'write https://HOST[:PORT][/PATH]'),
+    ({'trustServers': [{'registry': 'r', 'url': 'https://fd00::1:4443'}]},
+     'trustServers[0].url is "https://fd00::1:4443": write '
+     'https://HOST[:PORT][/PATH], without user, query, fragment or blanks, '
+     'and an IPv6 address in brackets'),
+    ({'trustServers': [{'registry': '[fd00::1]:9001/team', 'url': ''}]},
+     'set trustServers[0].url, https://[fd00::1]:4443 for example'),
     ({'trustServers': [SERVER, {'registry': 'r', 'url': ''}]},
      'trustServers[1] (r) has no trust server: set trustServers[1].url'),
     ({'trustServers': [{'registry': '', 'url': 'https://n'}]},
@@ -148,6 +154,9 @@ def without_quotes(text):
      'certificates.duration, which is 17520h'),
     ({'proxy': {'https': 'proxy:3128'}},
      'proxy.https is "proxy:3128": write http://HOST:PORT'),
+    ({'proxy': {'https': 'http://fd00::1:3128'}},
+     'proxy.https is "http://fd00::1:3128": write http://HOST:PORT, and an '
+     'IPv6 address in brackets'),
 ])
 def test_wrong_value_gets_a_sentence(chart, values, sentence):
     assert sentence in chart.refusal(**values)
@@ -155,7 +164,8 @@ def test_wrong_value_gets_a_sentence(chart, values, sentence):
 
 @pytest.mark.parametrize('registry', [
     '/r.io', 'r.io//team', 'r.io/team:v1', 'r.io@sha256', 'r.io:port',
-    'r.io/Team', '.r.io', 'r.io/-a', '[2001:db8::1', 'r_.io'])
+    'r.io/Team', '.r.io', 'r.io/-a', '[2001:db8::1', 'r_.io',
+    '[::ffff:10.0.0.1]:9001'])
 def test_registry_that_begins_no_image_is_refused(chart, registry):
     # Its entry would match nothing, and the default policy would judge.
     assert 'as image names begin' in chart.refusal(
