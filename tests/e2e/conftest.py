@@ -204,17 +204,31 @@ class Platform:
         return self.system(*command, '--values', path)
 
 
-@pytest.fixture(scope='session')
-def platform(tmp_path_factory):
-    """The platform of a lab that is not the one somebody may be using."""
-    os.environ.setdefault('PORTIERIS_LAB_DIR',
-                          '/var/tmp/portieris-lab-e2e-%d' % os.getpid())
-    environment = lab.up()
+@contextlib.contextmanager
+def running(tmp_path_factory, ipv6=False):
+    """Yield the platform of a lab, and end it."""
+    environment = lab.up(ipv6)
     environment['scratch'] = str(tmp_path_factory.mktemp('overrides'))
     try:
         yield Platform(environment)
     finally:
         lab.down()
+
+
+def uploaded(platform, tarball):
+    """Bring the image of the server and the application to the platform."""
+    platform.lab('push', '--tar', image.make_image(),
+                 image.platform_reference())
+    platform.system('application-upload', tarball)
+
+
+@pytest.fixture(scope='session')
+def platform(tmp_path_factory):
+    """The platform of a lab that is not the one somebody may be using."""
+    os.environ.setdefault('PORTIERIS_LAB_DIR',
+                          '/var/tmp/portieris-lab-e2e-%d' % os.getpid())
+    with running(tmp_path_factory) as platform:
+        yield platform
 
 
 @pytest.fixture(scope='session')
@@ -226,9 +240,7 @@ def tarball(tmp_path_factory):
 @pytest.fixture(scope='session')
 def application(platform, tarball):
     """The application, applied with nothing set."""
-    platform.lab('push', '--tar', image.make_image(),
-                 image.platform_reference())
-    platform.system('application-upload', tarball)
+    uploaded(platform, tarball)
     platform.system('application-apply', 'portieris')
     return platform
 
