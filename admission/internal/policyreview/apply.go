@@ -259,7 +259,7 @@ func Errors(found []Finding) string {
 func few(lines []string) []string {
 	if more := len(lines) - maxWarnings; more > 0 {
 		lines = append(lines[:maxWarnings], fmt.Sprintf(
-			"and %d more; portieris lint FILE prints them all", more))
+			"and %d more; portieris lint FILE prints more", more))
 	}
 	return lines
 }
