@@ -20,8 +20,9 @@ import (
 
 const (
 	maxRedirects = 5
-	maxRetries   = 2        // after 429
-	maxRounds    = 4        // of asking and being asked for credentials
+	maxRetries   = 2 // after 429
+	maxRounds    = 4 // of asking and being asked for credentials
+	longestPause = 4 * time.Second
 	maxProblem   = 64 << 10 // bytes read of an answer that is not 2xx
 )
 
@@ -279,7 +280,8 @@ func (t *Transport) watch(ctx context.Context, configured, to *url.URL) context.
 	return ctx
 }
 
-// wait waits as long as the server asks for, if the time left allows it.
+// wait waits as long as the server asks for, if the time left allows it. The
+// deadline may be a shared one, far behind that of those who wait.
 func (t *Transport) wait(ctx context.Context, answer *Answer) bool {
 	pause := time.Second
 	if text := answer.Header.Get("Retry-After"); text != "" {
@@ -291,7 +293,7 @@ func (t *Transport) wait(ctx context.Context, answer *Answer) bool {
 	}
 	const toAnswer = 500 * time.Millisecond
 	deadline, limited := ctx.Deadline()
-	if !limited || time.Until(deadline) < pause+toAnswer {
+	if !limited || pause > longestPause || time.Until(deadline) < pause+toAnswer {
 		return false
 	}
 	timer := time.NewTimer(pause)

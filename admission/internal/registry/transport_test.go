@@ -314,6 +314,23 @@ func TestATokenIsUsedForNineTenthsOfItsLife(t *testing.T) {
 	}
 }
 
+// Whoever asked has a few seconds, also where others share the answer and the
+// time for it is longer.
+func TestAServerThatWantsALongPauseIsNotWaitedFor(t *testing.T) {
+	b := newBed(t)
+	var asked atomic.Int64
+	server := b.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Retry-After", "20")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	_, err := b.get(t, server.URL)
+	wantKind(t, err, registry.Status, "429")
+	if asked.Load() != 1 {
+		t.Errorf("the server was asked %d times", asked.Load())
+	}
+}
+
 func TestTheScopeOfTheChallengeIsTheOneAskedFor(t *testing.T) {
 	b := newBed(t)
 	service := b.Serve(t, registrytest.Plain(&registrytest.Log{}, issue, map[string]any{"token": "%T"}))
