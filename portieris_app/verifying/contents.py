@@ -164,7 +164,7 @@ def metadata(package):
                % trigger.get('type'))
 
     adjust = known.get('apply_progress_adjust', 0)
-    expect(isinstance(adjust, int) and adjust >= 0,
+    expect(type(adjust) is int and adjust >= 0,
            'apply_progress_adjust is no number of charts')
     expect(known.get('helm_repo', 'starlingx') in REPOSITORIES,
            'helm_repo is %s; the platform has %s' % (
