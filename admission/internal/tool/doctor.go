@@ -17,6 +17,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -269,6 +270,11 @@ func (e Examination) denies(ctx context.Context) Symptom {
 // trial is a pod that no other check than the image's is likely to refuse.
 func trial(namespace, image string) *corev1.Pod {
 	no, yes, user := false, true, int64(65532)
+	// What a quota of the namespace may count.
+	little := corev1.ResourceList{
+		corev1.ResourceCPU:    resource.MustParse("1m"),
+		corev1.ResourceMemory: resource.MustParse("1Mi"),
+	}
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace,
 			GenerateName: "portieris-doctor-"},
@@ -281,6 +287,8 @@ func trial(namespace, image string) *corev1.Pod {
 			},
 			Containers: []corev1.Container{{
 				Name: "trial", Image: image,
+				Resources: corev1.ResourceRequirements{
+					Requests: little, Limits: little},
 				SecurityContext: &corev1.SecurityContext{
 					AllowPrivilegeEscalation: &no,
 					Capabilities: &corev1.Capabilities{

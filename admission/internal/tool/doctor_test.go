@@ -210,3 +210,13 @@ func (l *late) StoredSecret(ctx context.Context, namespace, name string) (
 	}
 	return l.patient.StoredSecret(ctx, namespace, name)
 }
+
+func TestAQuotaFindsWhatItCountsInTheTrialPod(t *testing.T) {
+	resources := trial("team", ImageOfNoRegistry).Spec.Containers[0].Resources
+	for _, list := range []corev1.ResourceList{
+		resources.Requests, resources.Limits} {
+		if list.Cpu().IsZero() || list.Memory().IsZero() {
+			t.Errorf("the trial pod says too little: %v", resources)
+		}
+	}
+}
