@@ -36,7 +36,8 @@ func neverMatches(name string) string {
 	case strings.HasSuffix(name, "/"):
 		return fmt.Sprintf("its name %q ends with a slash, so it matches no "+
 			"image; end it with /*", name)
-	case strings.HasSuffix(name, ":"), strings.HasSuffix(name, "@"):
+	case strings.HasSuffix(name, ":") && !mayBeAddress(name),
+		strings.HasSuffix(name, "@"):
 		return fmt.Sprintf("its name %q ends with %s, so it matches no "+
 			"image; leave that out, and every tag matches", name,
 			name[len(name)-1:])
@@ -45,6 +46,12 @@ func neverMatches(name string) string {
 			"host, so it matches no image", name)
 	}
 	return ""
+}
+
+// mayBeAddress tells whether the end of a pattern may stand within an IPv6
+// address, which has colons in a row.
+func mayBeAddress(name string) bool {
+	return !strings.Contains(name, "/") && strings.ContainsAny(name, "*[")
 }
 
 // hasCapital tells whether the path of a pattern has a capital letter where

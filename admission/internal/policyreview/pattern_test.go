@@ -28,7 +28,7 @@ func FuzzAPatternThatMatchesAnImageIsNoError(f *testing.F) {
 		{"r/app*RC", "r/app:RC"}, {"R.io/*", "R.io/app"}, {"**", "a"},
 		{"r/*__b", "r/a__b"}, {"r/app:*A", "r/app:1-A"},
 		{"a//b", "a/b"}, {"r/.*", "r/.x"}, {"r/", "r/a"},
-		{"", "my_r.io/a"},
+		{"", "my_r.io/a"}, {"*:", "[::1]:5/a"}, {"[:", "[::1]/a"},
 	} {
 		f.Add(row[0], row[1])
 	}
