@@ -84,7 +84,7 @@ func anyEntry(*v1.Repository) bool { return true }
 // each image.
 func best(policies []named, image Image,
 	counts func(*v1.Repository) bool) (Choice, bool) {
-	forms, whole := image.forms()
+	ranks := newRanks(image)
 	var entryOf named
 	var found *v1.Repository
 	longest := -1
@@ -94,7 +94,7 @@ func best(policies []named, image Image,
 			if !counts(entry) {
 				continue
 			}
-			length := specificity(entry.Name, forms, whole)
+			length := ranks.of(entry)
 			if length > longest || length >= 0 && length == longest &&
 				policy.name < entryOf.name {
 				longest, entryOf, found = length, policy, entry
@@ -110,6 +110,45 @@ func best(policies []named, image Image,
 // The ranks of a pattern without a star that is the image: one of its full
 // forms, and the reference as written.
 const exact, asWritten = 1 << 20, 1 << 21
+
+// ranks are the spellings of one image by which entries are ranked.
+type ranks struct{ judged, unseen spellings }
+
+type spellings struct {
+	forms []string
+	whole int
+}
+
+func newRanks(image Image) (r ranks) {
+	r.judged.forms, r.judged.whole = image.forms(false)
+	r.unseen.forms, r.unseen.whole = image.forms(true)
+	return r
+}
+
+// of is the rank of an entry, -1 if it does not match the image.
+func (r ranks) of(entry *v1.Repository) int {
+	by := r.judged
+	if entry.Mode == v1.ModeWarn || !Verifies(entry.Policy) {
+		by = r.unseen
+	}
+	return specificity(entry.Name, by.forms, by.whole)
+}
+
+// Verifies tells whether rules can deny an image.
+func Verifies(rules *v1.Policy) bool {
+	if rules == nil {
+		return false
+	}
+	for _, requirement := range rules.Simple.Requirements {
+		if requirement.Type != v1.RequirementAcceptAnything {
+			return true
+		}
+	}
+	return isTrue(rules.Trust.Enabled) ||
+		isTrue(rules.Vulnerability.ICCRVA.Enabled)
+}
+
+func isTrue(flag *bool) bool { return flag != nil && *flag }
 
 // specificity ranks a pattern that matches any form of an image by the length
 // of its text; one that does not match gets -1. A pattern that is the

@@ -127,11 +127,43 @@ func TestChooseSeesTheFullName(t *testing.T) {
 		"at a mapped address":       {"10.0.0.1:9001/*", "[::ffff:a00:1]:9001/app"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			choice, err := Choose(set(cluster("x", "*", row.entry)),
-				parsed(t, row.image))
+			policies := cluster("x", "*", row.entry)
+			policies.Spec.Repositories[1].Policy = rejecting
+			choice, err := Choose(set(policies), parsed(t, row.image))
 			if err != nil || choice.Entry.Name != row.entry {
 				t.Errorf("%q is judged by %q, %v; want %q",
 					row.image, choice.Entry.Name, err, row.entry)
+			}
+		})
+	}
+}
+
+var rejecting = &v1.Policy{Simple: v1.Simple{
+	Requirements: []v1.SimpleRequirement{{Type: v1.RequirementReject}}}}
+
+// Runtimes pass over the tag of a reference with a digest.
+func TestATagBesideADigestOpensNothing(t *testing.T) {
+	const tagged = "r:9001/app:v1"
+	for name, entry := range map[string]v1.Repository{
+		"without a policy":       {},
+		"that asks for nothing":  {Policy: &v1.Policy{}},
+		"that accepts anything":  {Policy: &v1.Policy{Simple: v1.Simple{Requirements: []v1.SimpleRequirement{{Type: v1.RequirementAcceptAnything}}}}},
+		"that only warns":        {Policy: rejecting, Mode: v1.ModeWarn},
+		"that has trust in vain": {Policy: &v1.Policy{Trust: v1.Trust{TrustServer: "https://notary"}}},
+	} {
+		t.Run("an entry "+name, func(t *testing.T) {
+			entry.Name = tagged
+			policies := cluster("x", "r:9001/*")
+			policies.Spec.Repositories = append(policies.Spec.Repositories, entry)
+			for image, want := range map[string]string{
+				tagged:                "r:9001/app:v1",
+				tagged + "@" + digest: "r:9001/*",
+			} {
+				choice, err := Choose(set(policies), parsed(t, image))
+				if err != nil || choice.Entry.Name != want {
+					t.Errorf("%q is judged by %q, %v; want %q", image,
+						choice.Entry.Name, err, want)
+				}
 			}
 		})
 	}

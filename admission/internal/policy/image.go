@@ -80,7 +80,11 @@ func (i Image) WithDigest(digest string) string {
 // entry by another spelling: nginx for docker.io/library/nginx:latest, or a
 // digest where the policy names the repository. The first is the reference as
 // written; the whole ones say which image of the repository is meant.
-func (i Image) forms() (all []string, whole int) {
+//
+// For an entry that judges nothing, a tag is no spelling of a reference with a
+// digest: whoever may run app:v1 unseen could run every image of the
+// repository as app:v1@sha256:DIGEST, for runtimes pass over the tag.
+func (i Image) forms(unseen bool) (all []string, whole int) {
 	all = []string{i.Written}
 	path := strings.TrimPrefix(i.Name, i.Host)
 	registries := hosts(i.Host)
@@ -92,7 +96,7 @@ func (i Image) forms() (all []string, whole int) {
 		if i.Digest != "" {
 			all = append(all, name+"@"+i.Digest)
 		}
-		if i.Tag != "" {
+		if i.Tag != "" && !(unseen && i.Digest != "") {
 			all = append(all, name+":"+i.Tag)
 		}
 	}

@@ -54,12 +54,12 @@ func Rank(set Set, image Image) []Candidate {
 }
 
 func ranked(policies []named, image Image) []Candidate {
-	forms, whole := image.forms()
+	ranks := newRanks(image)
 	var candidates []Candidate
 	best, matches := -1, 0
 	for _, policy := range policies {
 		for _, entry := range policy.spec.Repositories {
-			rank := specificity(entry.Name, forms, whole)
+			rank := ranks.of(&entry)
 			candidates = append(candidates, Candidate{
 				Source: policy.source(), Entry: entry, rank: rank})
 			if rank < 0 {

@@ -7,6 +7,7 @@ import (
 
 	v1 "opendev.org/starlingx/portieris-armada-app/admission/api/v1"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/decision"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/policy"
 )
 
 // reviewEntry says what is wrong with one entry.
@@ -16,7 +17,7 @@ func reviewEntry(here findings, entry Entry) {
 	} else if surprise := matchesOthers(entry.Name); surprise != "" {
 		here.warn("%s", surprise)
 	}
-	verifies := entry.Policy != nil && verifies(entry.Policy)
+	verifies := policy.Verifies(entry.Policy)
 	switch {
 	case entry.Mode == v1.ModeWarn && verifies:
 		here.warn("it is in mode warn, so images that are not trusted are " +
@@ -44,17 +45,6 @@ func reviewEntry(here findings, entry Entry) {
 		here.warn("its policy asks for nothing, so images that match are " +
 			"admitted unseen; if that is meant, write policy: {}")
 	}
-}
-
-// verifies tells whether rules can deny an image.
-func verifies(rules *v1.Policy) bool {
-	for _, requirement := range rules.Simple.Requirements {
-		if requirement.Type != v1.RequirementAcceptAnything {
-			return true
-		}
-	}
-	return isTrue(rules.Trust.Enabled) ||
-		isTrue(rules.Vulnerability.ICCRVA.Enabled)
 }
 
 // acceptsAloud tells whether rules say that they accept anything.
