@@ -21,6 +21,9 @@ from k8sapp_portieris.common import platform
 # The newest name first; the older ones still work.
 CA_KEYS = ('trustedCA', 'TrustedCACert', 'caCert')
 
+# Neither the server nor a container runtime can read what begins so.
+_BARE_IPV6 = re.compile('[0-9a-fA-F]*:[0-9a-fA-F]*:')
+
 # As in the chart's schema.
 MOST_REPLICAS = 100
 
@@ -131,6 +134,12 @@ def about_trust_servers(servers):
                 '%s.registry is "%s", but is written without scheme, as in '
                 'the names of images: %s.' % (
                     path, _shown(registry), _host_of(registry)))
+        for key, example in (('registry', '[fd00::1]:9001'),
+                             ('url', 'https://[fd00::1]:4443')):
+            if _BARE_IPV6.match(_host_of(server.get(key))):
+                found.append(
+                    '%s.%s is "%s", but an IPv6 address stands in brackets, '
+                    'as in %s.' % (path, key, _shown(server[key]), example))
     return found
 
 

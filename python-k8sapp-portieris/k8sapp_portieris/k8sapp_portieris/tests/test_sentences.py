@@ -135,6 +135,15 @@ class TrustServers(unittest.TestCase):
         self.assertIn('without scheme', sentence)
         self.assertTrue(sentence.endswith('names of images: r:9001.'))
 
+    def test_an_ipv6_address_stands_in_brackets(self):
+        self.assertEqual([], self.problems(
+            registry='[fd00::1]:9001', url='https://[fd00::1]:4443'))
+        for wrong in ({'registry': 'fd00::1'}, {'url': 'https://::1:4443/'},
+                      {'url': 'https://FD00:0:0::1'}):
+            sentence, = self.problems(**wrong)
+            self.assertIn('an IPv6 address stands in brackets, as in',
+                          sentence)
+
     def test_each_missing_part_is_named(self):
         self.assertEqual(['trustServers[0] has no registry.',
                           'trustServers[0] has no url.'],
