@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An application as StarlingX shipped it before 2.0, in two shapes.
+"""An application as StarlingX shipped it before 2.0, in three shapes.
 
 Written to what is known of them: names, labels, selectors, hooks, the second
-chart that the first shape has, and a plugin that relaxes the webhook through
-the user's overrides. Jobs of the first shape are hook objects here, which
-leave the same behind: objects that Helm does not know. The server is that of
-this repository under the old name, for IBM's image cannot be had here.
+chart of the first two, and a plugin that relaxes the webhook through the
+user's overrides. Jobs of the first shape are hook objects here, which leave
+the same behind: objects that Helm does not know. The server is that of this
+repository under the old name, for IBM's image cannot be had here.
 """
 
 import hashlib
@@ -18,12 +18,15 @@ import yaml
 
 # The releases that had this shape.
 HOOKS = '7.0'
+TWO_CHARTS = '10.0'
 ONE_CHART = '11.0'
-VERSIONS = {HOOKS: '0.7.0', ONE_CHART: '0.13.28'}
+VERSIONS = {HOOKS: '0.7.0', TWO_CHARTS: '0.13.16', ONE_CHART: '0.13.28'}
 IMAGES = {HOOKS: 'docker.io/starlingx/portieris:stx.7.0-v0.7.0',
+          TWO_CHARTS: 'icr.io/portieris/portieris:v0.13.16',
           ONE_CHART: 'icr.io/portieris/portieris:v0.13.28'}
 # Chart and key of the override that holds the CA.
 CA = {HOOKS: ('portieris-certs', 'caCert'),
+      TWO_CHARTS: ('portieris-certs', 'caCert'),
       ONE_CHART: ('portieris', 'TrustedCACert')}
 
 LABELS = """\
@@ -354,7 +357,7 @@ def make_tarball(folder, shape):
         dict(_templates(shape), **{'crds/policies.yaml': definitions(
             'portieris.cloud.ibm.com', 'v1')}))
     charts = {'portieris': VERSIONS[shape]}
-    if shape == HOOKS:
+    if shape != ONE_CHART:
         # FluxCD installs both at once; here the first waits for the second.
         charts = {'portieris-certs': '0.1.0', 'portieris': VERSIONS[shape]}
         _chart(root, 'portieris-certs', '0.1.0', {'caCert': ''}, {
@@ -392,7 +395,10 @@ def _templates(shape):
         inert = WEBHOOK % {'labels': LABELS, 'rules': '[]', 'hook': ''}
         templates.update({
             'templates/webhooks.yaml': inert + '---\n' + real,
-            'templates/pdb.yaml': BUDGET, 'templates/trusted.yaml': TRUSTED,
+            'templates/pdb.yaml': BUDGET})
+    if shape == ONE_CHART:
+        templates.update({
+            'templates/trusted.yaml': TRUSTED,
             'templates/secret.yaml': CERTIFICATE % {'issuer': 'portieris'}})
     return templates
 

@@ -75,7 +75,8 @@ def older_one_judges(platform):
             and dry_run(platform, 'default').status == 0)
 
 
-@pytest.fixture(scope='module', params=[older.ONE_CHART, older.HOOKS])
+@pytest.fixture(scope='module', params=[
+    older.ONE_CHART, older.TWO_CHARTS, older.HOOKS])
 def before(request, platform, tmp_path_factory):
     """An older application, applied, with the CA where it took one."""
     shape = request.param
