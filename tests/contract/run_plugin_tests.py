@@ -31,13 +31,20 @@ from portieris_app import packing  # noqa: E402
 from portieris_app import versions  # noqa: E402
 
 # 2.7: StarlingX 5.0 to 7.0; 3.6: their tests; 3.9: 7.0 and later, on Debian
-# bullseye; 3.13: Debian trixie; 3.11 lies between and is the lab's.
+# bullseye; 3.13: Debian trixie; 3.11 lies between and is the lab's. The
+# client of Kubernetes is that of CentOS, of bullseye, and on the others the
+# last of the old kind and the newest.
 PACKAGES = {
-    (2, 7): ('PyYAML==5.4.1', 'stevedore==1.32.0', 'oslo.log==3.45.2'),
-    (3, 6): ('PyYAML==6.0.1', 'stevedore==3.5.2', 'oslo.log==4.8.0'),
-    (3, 9): ('PyYAML==6.0.3', 'stevedore==5.5.0', 'oslo.log==7.2.1'),
-    (3, 11): ('PyYAML==6.0.3', 'stevedore==5.5.0', 'oslo.log==7.2.1'),
-    (3, 13): ('PyYAML==6.0.3', 'stevedore==5.5.0', 'oslo.log==7.2.1'),
+    (2, 7): ('PyYAML==5.4.1', 'stevedore==1.32.0', 'oslo.log==3.45.2',
+             'kubernetes==8.0.0'),
+    (3, 6): ('PyYAML==6.0.1', 'stevedore==3.5.2', 'oslo.log==4.8.0',
+             'kubernetes==8.0.0'),
+    (3, 9): ('PyYAML==6.0.3', 'stevedore==5.5.0', 'oslo.log==7.2.1',
+             'kubernetes==12.0.1'),
+    (3, 11): ('PyYAML==6.0.3', 'stevedore==5.5.0', 'oslo.log==7.2.1',
+              'kubernetes==36.0.3'),
+    (3, 13): ('PyYAML==6.0.3', 'stevedore==5.5.0', 'oslo.log==7.2.1',
+              'kubernetes==37.0.2'),
 }
 # The last that makes environments for 2.7 and 3.6.
 VIRTUALENV = 'virtualenv==20.21.1'

@@ -9,10 +9,6 @@ import pytest
 from sysinv.common import kubernetes
 
 CORE = '/api/v1'
-WEBHOOKS = '/apis/admissionregistration.k8s.io/v1/' \
-    'mutatingwebhookconfigurations'
-POLICY = ('portieris.cloud.ibm.com', 'v1')
-POLICIES = '/apis/portieris.cloud.ibm.com/v1'
 
 
 class Api(http.server.ThreadingHTTPServer):
@@ -73,26 +69,10 @@ def kube(api):
 ABSENT = {
     'kube_get_namespace': (('a',), False, CORE + '/namespaces/a'),
     'kube_get_secret': (('s', 'a'), None, CORE + '/namespaces/a/secrets/s'),
-    'kube_get_namespaced_deployment': (
-        ('d', 'a'), None, '/apis/apps/v1/namespaces/a/deployments/d'),
-    'get_custom_resource': (
-        POLICY + ('a', 'imagepolicies', 'p'), None,
-        POLICIES + '/namespaces/a/imagepolicies/p'),
-    'get_clusterwide_custom_resource': (
-        POLICY + ('clusterimagepolicies', 'p'), None,
-        POLICIES + '/clusterimagepolicies/p'),
-    'list_custom_resources': (POLICY + ('clusterimagepolicies',), [],
-                              POLICIES + '/clusterimagepolicies'),
 }
 DELETED = {
     'kube_delete_namespace': (('a',), CORE + '/namespaces/a'),
     'kube_delete_secret': (('s', 'a'), CORE + '/namespaces/a/secrets/s'),
-    'kube_delete_mutating_webhook_configuration': (('w',), WEBHOOKS + '/w'),
-    'delete_custom_resource': (POLICY + ('a', 'imagepolicies', 'p'),
-                               POLICIES + '/namespaces/a/imagepolicies/p'),
-    'delete_clusterwide_custom_resource': (
-        POLICY + ('clusterimagepolicies', 'p'),
-        POLICIES + '/clusterimagepolicies/p'),
 }
 
 
@@ -121,60 +101,8 @@ def test_a_namespace_that_is_there_is_true(kube, api):
     assert kube.kube_get_namespace('a') is True
 
 
-def test_a_secret_is_copied_with_type_and_data(kube, api):
-    data = {'.dockerconfigjson': 'e30='}
-    kind = 'kubernetes.io/dockerconfigjson'
-    api.objects['GET', CORE + '/namespaces/a/secrets/s'] = {
-        'metadata': {'name': 's'}, 'type': kind, 'data': data}
-    api.objects['POST', CORE + '/namespaces/b/secrets'] = {}
-    kube.kube_copy_secret('s', 'a', 'b')
-    assert api.requests[-1][2] == {
-        'metadata': {'name': 's'}, 'type': kind, 'data': data}
-
-
-def test_webhooks_are_found_by_label(kube, api):
-    api.objects['GET', WEBHOOKS] = {'items': [
-        {'metadata': {'name': 'image-admission-config'}}]}
-    found = kube.kube_get_mutating_webhook_configurations_by_selector(
-        'app=portieris', '')
-    assert [each.metadata.name for each in found] == [
-        'image-admission-config']
-
-
 def test_pods_are_found_by_label(kube, api):
     api.objects['GET', CORE + '/namespaces/a/pods'] = {'items': [
         {'metadata': {'name': 'p'}}]}
     found = kube.kube_get_pods_by_selector('a', 'app=portieris', '')
     assert [each.metadata.name for each in found] == ['p']
-
-
-def test_a_custom_resource_is_made_or_else_changed(kube, api):
-    folder = POLICIES + '/namespaces/a/imagepolicies'
-    body = {'spec': {'repositories': []}}
-    api.objects['POST', folder] = api.objects['PATCH', folder + '/p'] = {}
-    arguments = POLICY + ('a', 'imagepolicies', 'p', body)
-    kube.apply_custom_resource(*arguments)
-    assert api.requests[-1] == ('POST', folder, body)
-    api.objects['GET', folder + '/p'] = {'metadata': {'name': 'p'}}
-    kube.apply_custom_resource(*arguments)
-    assert api.requests[-1] == ('PATCH', folder + '/p', body)
-
-
-def test_the_plugin_reaches_any_path_through_sysinvs_own_client(api, kube):
-    from k8sapp_portieris.lifecycle import cluster
-    path = WEBHOOKS + '/image-admission-config'
-    api.objects['GET', path] = {'kind': 'MutatingWebhookConfiguration'}
-    for method in ('PATCH', 'DELETE'):
-        api.objects[method, path] = {}
-    plugin = cluster.Cluster(kube._get_kubernetesclient_core().api_client)
-
-    assert plugin.get(path) == {'kind': 'MutatingWebhookConfiguration'}
-    assert plugin.get(WEBHOOKS + '/other') is None
-    plugin.patch(path, {'metadata': {'labels': None}})
-    plugin.delete(path)
-    plugin.delete(WEBHOOKS + '/other')
-    with pytest.raises(Exception) as caught:
-        plugin.patch(WEBHOOKS + '/other', {})
-    assert caught.value.status == 404
-    assert ('PATCH', path, {'metadata': {'labels': None}}) in api.requests
-    assert ('DELETE', path, None) in api.requests

@@ -13,19 +13,15 @@ KUBERNETES_ADMIN_CONF = '/etc/kubernetes/admin.conf'
 _NOT_FOUND = 404
 
 
-def _is_not_found(error):
-    return getattr(error, 'status', None) == _NOT_FOUND
-
-
 class KubeOperator(object):
     """One method per call; a missing object is None, [] or silence."""
 
     def __init__(self, host=None):
         self._host = host
-        self._apis = {}
+        self._core = None
 
-    def _api(self, kind):
-        if kind not in self._apis:
+    def _get_kubernetesclient_core(self):
+        if self._core is None:
             from kubernetes import client
             from kubernetes import config
             settings = client.Configuration()
@@ -35,21 +31,8 @@ class KubeOperator(object):
                 client_configuration=settings)
             if self._host:
                 settings.host = self._host
-            self._apis[kind] = getattr(client, kind)(
-                client.ApiClient(settings))
-        return self._apis[kind]
-
-    def _get_kubernetesclient_core(self):
-        return self._api('CoreV1Api')
-
-    def _get_kubernetesclient_custom_objects(self):
-        return self._api('CustomObjectsApi')
-
-    def _get_kubernetesclient_admission_registration(self):
-        return self._api('AdmissionregistrationV1Api')
-
-    def _get_kubernetesclient_apps_v1_api(self):
-        return self._api('AppsV1Api')
+            self._core = client.CoreV1Api(client.ApiClient(settings))
+        return self._core
 
     @staticmethod
     def _found(call, *args, **kwargs):
@@ -57,7 +40,7 @@ class KubeOperator(object):
         try:
             return call(*args, **kwargs)
         except Exception as error:
-            if not _is_not_found(error):
+            if getattr(error, 'status', None) != _NOT_FOUND:
                 raise
             return None
 
@@ -91,21 +74,12 @@ class KubeOperator(object):
         core = self._get_kubernetesclient_core()
         return core.create_namespaced_secret(namespace, body)
 
-    def kube_copy_secret(self, name, src_namespace, dst_namespace):
-        core = self._get_kubernetesclient_core()
-        source = core.read_namespaced_secret(name, src_namespace)
-        return core.create_namespaced_secret(dst_namespace, {
-            'metadata': {'name': name},
-            'type': source.type,
-            'data': source.data,
-        })
-
     def kube_delete_secret(self, name, namespace, **kwargs):
         core = self._get_kubernetesclient_core()
         self._found(core.delete_namespaced_secret, name, namespace,
                     body=dict(kwargs))
 
-    # Workloads.
+    # Pods.
 
     def kube_get_pods_by_selector(self, namespace, label_selector,
                                   field_selector):
@@ -113,64 +87,3 @@ class KubeOperator(object):
         return core.list_namespaced_pod(
             namespace, label_selector=label_selector,
             field_selector=field_selector).items
-
-    def kube_get_namespaced_deployment(self, name, namespace):
-        apps = self._get_kubernetesclient_apps_v1_api()
-        return self._found(apps.read_namespaced_deployment, name, namespace)
-
-    # Admission webhooks.
-
-    def kube_get_mutating_webhook_configurations_by_selector(
-            self, label_selector, field_selector):
-        admission = self._get_kubernetesclient_admission_registration()
-        return admission.list_mutating_webhook_configuration(
-            label_selector=label_selector,
-            field_selector=field_selector).items
-
-    def kube_delete_mutating_webhook_configuration(self, name, **kwargs):
-        admission = self._get_kubernetesclient_admission_registration()
-        self._found(admission.delete_mutating_webhook_configuration, name,
-                    body=dict(kwargs))
-
-    # Custom resources.
-
-    def get_custom_resource(self, group, version, namespace, plural, name):
-        custom = self._get_kubernetesclient_custom_objects()
-        return self._found(custom.get_namespaced_custom_object,
-                           group, version, namespace, plural, name)
-
-    def list_custom_resources(self, group, version, plural, pretty=False,
-                              label_selector='', resource_version='',
-                              watch=False):
-        custom = self._get_kubernetesclient_custom_objects()
-        found = self._found(custom.list_cluster_custom_object,
-                            group, version, plural,
-                            label_selector=label_selector)
-        return (found or {}).get('items', [])
-
-    def apply_custom_resource(self, group, version, namespace, plural, name,
-                              body):
-        custom = self._get_kubernetesclient_custom_objects()
-        if self.get_custom_resource(group, version, namespace, plural, name):
-            custom.patch_namespaced_custom_object(
-                group, version, namespace, plural, name, body)
-        else:
-            custom.create_namespaced_custom_object(
-                group, version, namespace, plural, body)
-
-    def delete_custom_resource(self, group, version, namespace, plural,
-                               name):
-        custom = self._get_kubernetesclient_custom_objects()
-        self._found(custom.delete_namespaced_custom_object,
-                    group, version, namespace, plural, name)
-
-    def get_clusterwide_custom_resource(self, group, version, plural, name):
-        custom = self._get_kubernetesclient_custom_objects()
-        return self._found(custom.get_cluster_custom_object,
-                           group, version, plural, name)
-
-    def delete_clusterwide_custom_resource(self, group, version, plural,
-                                           name):
-        custom = self._get_kubernetesclient_custom_objects()
-        self._found(custom.delete_cluster_custom_object,
-                    group, version, plural, name)

@@ -15,8 +15,11 @@ MERGE = 'application/merge-patch+json'
 
 _NOT_FOUND = 404
 _CONFLICT = 409
-# Seconds to connect and to wait for an answer.
-_TIMEOUT = (5, 30)
+# Seconds to connect, and to wait for an answer. The client asks four times
+# where that does no harm: in all less than the minute for which whoever
+# began an apply waits for the checks.
+_TIMEOUT = (5, 10)
+_TIMEOUT_ONCE = (5, 30)
 
 
 class Cluster(object):
@@ -65,13 +68,23 @@ class Cluster(object):
             return None
 
     def _call(self, method, path, body=None, content='application/json'):
-        answer = self._api_client.call_api(
-            path, method, body=body,
-            header_params={'Accept': 'application/json',
-                           'Content-Type': content},
-            auth_settings=['BearerToken'], _preload_content=False,
-            _return_http_data_only=True, _request_timeout=_TIMEOUT)
-        data = answer.data
+        settings = {'body': body, 'auth_settings': ['BearerToken'],
+                    'header_params': {'Accept': 'application/json',
+                                      'Content-Type': content}}
+        timeout = _TIMEOUT_ONCE if method in ('POST', 'PATCH') else _TIMEOUT
+        client = self._api_client
+        if hasattr(client, 'param_serialize'):
+            # From 37 on the client is another one.
+            answer = client.call_api(
+                *client.param_serialize(method, path, **settings),
+                _request_timeout=timeout)
+            answer.read()
+            data = client.response_deserialize(answer, {}).raw_data
+        else:
+            data = client.call_api(
+                path, method, _preload_content=False,
+                _return_http_data_only=True, _request_timeout=timeout,
+                **settings).data
         return json.loads(data.decode('utf-8') if isinstance(data, bytes)
                           else data)
 
