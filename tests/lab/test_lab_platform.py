@@ -2,10 +2,13 @@
 """What runs in the lab is real, and nothing of it leaves the machine."""
 
 import json
+import shlex
 import subprocess
+import sys
 
 import pytest
 
+from portieris_app import checkout
 from tests.lab.conftest import eventually
 from tests.lab import objects
 
@@ -165,6 +168,19 @@ def test_commands_keep_the_working_directory(lab, tmp_path):
         capture_output=True)
     assert text.returncode == 0, text.stderr
     assert (tmp_path / 'here' / 'Chart.yaml').is_file()
+
+
+def test_commands_keep_the_working_directory_in_a_changed_root(
+        fresh_lab, tmp_path):
+    """As in a container, or in a Debian below a folder."""
+    tool = '%s -m portieris_app lab' % shlex.quote(sys.executable)
+    done = subprocess.run(
+        ['unshare', '--mount', '--propagation', 'private', 'sh', '-c',
+         'mount --rbind / "$0" && exec chroot "$0" sh -c "$1"',
+         str(tmp_path), 'cd %s && %s up && %s exec -- pwd; %s down' % (
+             shlex.quote(checkout.package_parent()), tool, tool, tool)],
+        env=fresh_lab.env, text=True, capture_output=True, timeout=600)
+    assert done.stdout == checkout.package_parent() + '\n', done.stderr
 
 
 def test_nothing_inside_has_a_way_out(lab):

@@ -49,7 +49,10 @@ func Exec(d statedir.Dir, argv []string) error {
 		return err
 	}
 	nsenter := []string{"nsenter", "--target", strconv.Itoa(s.Init.Pid),
-		"--mount", "--net", "--pid", "--ipc", "--uts", "--wdns=" + cwd, "--"}
+		"--mount", "--net", "--pid", "--ipc", "--uts",
+		// The namespace has the whole machine as its root, also when the lab
+		// was started in a changed one.
+		"--root", "--wdns=" + cwd, "--"}
 	return replace(append(nsenter, argv...), env)
 }
 
