@@ -56,6 +56,20 @@ def test_playbook_of_a_job_runs_what_is_there(name):
             assert (ROOT / program).is_file()
 
 
+@pytest.mark.parametrize('name', [name for name, job in JOBS.items()
+                                  if 'run' in job])
+def test_job_that_runs_playbooks_of_ours_has_the_go_of_the_modules(name):
+    """Debian's own is years older than what the modules ask for."""
+    (pre,) = yaml.safe_load((ROOT / JOBS[name]['pre-run']).read_text())
+    installed = {role['role']: role for role in pre['roles']}
+    wanted = {re.search(r'^go (\S+)$', path.read_text(), re.M).group(1)
+              for path in ROOT.glob('*/go.mod')}
+
+    assert {installed['ensure-go']['go_version']} == wanted
+    for play in yaml.safe_load((ROOT / JOBS[name]['run']).read_text()):
+        assert play['environment']['PATH'].startswith('/usr/local/go/bin:')
+
+
 def test_environments_of_tox_that_jobs_name_exist():
     named = set(OPENSTACK.values()) | {
         job['vars']['tox_envlist'] for job in JOBS.values()
