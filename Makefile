@@ -22,12 +22,20 @@ say = @printf '\n=== %s\n' "$(1)"
 
 .PHONY: help
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+ifeq ($(IS_ROOT),0)
+INSTALL_VENV := echo "python3-venv is missing: installing it"; apt-get update -qq; \
+  apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends python3-venv
+else
+INSTALL_VENV := echo "python3-venv is missing: let root install it"; exit 1
+endif
 
 $(VENV)/ready: requirements.txt test-requirements.txt setup.cfg
 	$(call say,Python tools into $(VENV))
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
-	  { echo "python3-venv is missing: installing it"; apt-get install -y -qq --no-install-recommends python3-venv; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' || \
+	  { echo "$(PYTHON) is not there, or older than 3.9: name another with PYTHON="; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(INSTALL_VENV); }
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install -q --disable-pip-version-check -r test-requirements.txt
 	@PBR_VERSION=$$(sed -n 's/^app_version: *"\(.*\)"/\1/p' stx-portieris-helm/files/metadata.yaml | tr - .) \
@@ -80,6 +88,11 @@ clean-lab: venv ## Stop the platform; leaves nothing behind
 .PHONY: bench
 bench: lab-bin ## Measure the admission server (ratios within one run)
 	@$(MAKE) -C bench
+
+.PHONY: docs
+docs: venv ## Build the manual into doc/build/html
+	@$(BIN)/sphinx-build -q -W --keep-going -b html doc/source doc/build/html
+	@echo doc/build/html/index.html
 
 .PHONY: lint
 lint: venv ## Formatters and linters of every room
