@@ -166,7 +166,7 @@ func denial(r Request, err error) error {
 			"A signature was required, but no signature exists")
 	case errors.As(err, &refused), errors.As(err, &refusedSimple):
 		return reason.Wrap(reason.SignatureRefused, err, "%v", err)
-	case errors.Is(err, simple.ErrNoStore):
+	case errors.Is(err, simple.ErrNoStore), errors.Is(err, simple.ErrNoName):
 		return reason.Wrap(reason.PolicyInvalid, err, "%v", err)
 	case errors.As(err, &bad):
 		return reason.Wrap(reason.KeyInvalid, err, "%v", err)

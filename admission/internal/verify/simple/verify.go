@@ -52,6 +52,8 @@ type Request struct {
 var (
 	// ErrNoStore says that no place for signatures is known.
 	ErrNoStore = errors.New("no signature store is configured: the policy has no storeURL")
+	// ErrNoName says that no signature can be about an image of this name.
+	ErrNoName = errors.New("GPG signatures have no name for this registry: write its host name in small letters, and no IPv6 address")
 	// ErrNoImage says that the registry answered, and has no such manifest.
 	ErrNoImage = errors.New("the registry has no such image")
 	// ErrUnsigned says that the store answered, and holds no signature.
@@ -74,7 +76,8 @@ func (b *BadRequirement) Error() string { return b.Reason }
 func Verify(ctx context.Context, r Request) (string, error) {
 	named, err := reference.ParseNormalizedNamed(r.Reference)
 	if err != nil {
-		return "", &BadRequirement{fmt.Sprintf("image reference %q: %v", r.Reference, err)}
+		// The library's grammar is older than that of container runtimes.
+		return "", ErrNoName
 	}
 	policy, err := libraryPolicy(r.Requirements)
 	if err != nil {

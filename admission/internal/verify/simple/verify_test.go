@@ -138,7 +138,11 @@ func TestEachWayThatThereIsNothingToJudgeIsToldApart(t *testing.T) {
 		"store answers 500": {Request{Store: fail(500, nil), Requirements: ring}, func(err error) bool {
 			return strings.Contains(err.Error(), "answered 500") && !errors.As(err, &refused)
 		}},
-		"store is down":       {Request{Store: fail(0, errors.New("connection refused")), Requirements: ring}, func(err error) bool { return strings.Contains(err.Error(), "connection refused") }},
+		"store is down": {Request{Store: fail(0, errors.New("connection refused")), Requirements: ring}, func(err error) bool { return strings.Contains(err.Error(), "connection refused") }},
+		"registry at an address": {Request{Reference: "[fd00::1]:9001/team/app:v1", Store: store(), Requirements: ring},
+			func(err error) bool { return errors.Is(err, ErrNoName) }},
+		"registry in capitals": {Request{Reference: "REGISTRY/team/app:v1", Store: store(), Requirements: ring},
+			func(err error) bool { return errors.Is(err, ErrNoName) }},
 		"no such image":       {Request{Repository: fail(404, nil), Store: store(), Requirements: ring}, func(err error) bool { return errors.Is(err, ErrNoImage) }},
 		"registry forbids":    {Request{Repository: fail(403, nil), Store: store(), Requirements: ring}, func(err error) bool { return strings.Contains(err.Error(), "answered 403") }},
 		"signature too large": {Request{Store: store(make([]byte, maxSignature+1)), Requirements: ring}, func(err error) bool { return strings.Contains(err.Error(), "more than") }},
@@ -149,7 +153,9 @@ func TestEachWayThatThereIsNothingToJudgeIsToldApart(t *testing.T) {
 		"unknown identity":    {Request{Store: store(), Requirements: []Requirement{{KeyRing: ring[0].KeyRing, Identity: Identity{Type: "matchAny"}}}}, func(err error) bool { return errors.As(err, &bad) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.request.Reference = signedName
+			if c.request.Reference == "" {
+				c.request.Reference = signedName
+			}
 			if c.request.Repository == nil {
 				c.request.Repository = registry(imageManifest)
 			}
