@@ -66,6 +66,14 @@ def test_the_plugin_knows_the_labels_of_the_servers():
             'portieris-portieris', '{{ .Release.Name }}')) in helpers
 
 
+def test_the_plugin_labels_the_namespaces_that_the_chart_exempts():
+    values = yaml.safe_load((
+        ROOT / 'stx-portieris-helm/helm-charts/portieris/values.yaml'
+    ).read_text())
+    assert set(constants.EXEMPT_NAMESPACES) == set(
+        values['exemptNamespaces'])
+
+
 def test_the_chart_is_known_by_the_name_of_its_release():
     setup = configparser.ConfigParser()
     setup.read(ROOT / 'python-k8sapp-portieris' / 'k8sapp_portieris'

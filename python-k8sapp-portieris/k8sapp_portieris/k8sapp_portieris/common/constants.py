@@ -25,9 +25,10 @@ COMPONENT_LABEL = 'app.starlingx.io/component'
 COMPONENT_PLATFORM = 'platform'
 COMPONENT_APPLICATION = 'application'
 
-# Namespaces of the platform that the chart exempts by default.
+# Namespaces that the platform cannot do without, and all that the chart
+# exempts by default. That of Armada was not always one of them.
 PLATFORM_NAMESPACES = ('kube-system', 'cert-manager', 'flux-helm')
-EXEMPT_NAMESPACES = PLATFORM_NAMESPACES + (HELM_NS_PORTIERIS,)
+EXEMPT_NAMESPACES = PLATFORM_NAMESPACES + ('armada', HELM_NS_PORTIERIS)
 
 # What hooks are called with, where not every release has a name for it.
 LIFECYCLE_TYPE_ARMADA_REQUEST = 'armada-request'
@@ -37,6 +38,7 @@ LIFECYCLE_EXTRA_ABORTED_OP = 'aborted_op'
 LIFECYCLE_EXTRA_TO_APP = 'to_app'
 APP_RECOVER_OP = 'recover'
 APP_RECOVER_UPDATE_OP = 'recover-update'
+APP_ROLLBACK_OP = 'rollback'
 
 # isystem.system_type of a system whose controllers are its workers too.
 ALL_IN_ONE = 'All-in-one'

@@ -47,6 +47,7 @@ UPDATE = constants.APP_UPDATE_OP
 ABORT = constants.APP_ABORT_OP
 RECOVER = app_constants.APP_RECOVER_OP
 RECOVER_UPDATE = app_constants.APP_RECOVER_UPDATE_OP
+ROLLBACK = app_constants.APP_ROLLBACK_OP
 # What an application is while another version of it is put in place.
 UPDATING = (constants.APP_UPDATE_IN_PROGRESS,
             constants.APP_RECOVER_IN_PROGRESS)
@@ -74,6 +75,10 @@ AFTER_BASE = {
     (ARMADA, PRE, APPLY): ('_define_policies', '_make_room',
                            '_relax_for_update'),
     (FLUXCD, PRE, APPLY): ('_take_over', '_relax_for_update'),
+    # Up to 9.0 a version that was applied before comes back by Helm's roll
+    # back, with the failure policy that the release had then.
+    (ARMADA, PRE, ROLLBACK): ('_relax_for_update',),
+    (FLUXCD, PRE, ROLLBACK): ('_relax_for_update',),
     (FLUXCD, STATUS, APPLY): ('_check_webhook',),
     # A removal is called "delete" by Armada up to 6.0.
     (ARMADA, PRE, DELETE): ('_export_policies', '_take_webhook_away'),
@@ -87,6 +92,8 @@ AFTER_BASE = {
 AFTER_BASE.update({
     (ARMADA, POST, APPLY): ('_see_off', '_give_back', '_restore'),
     (FLUXCD, POST, APPLY): ('_see_off', '_give_back', '_restore', '_rebuild'),
+    (ARMADA, POST, ROLLBACK): ('_restore',),
+    (FLUXCD, POST, ROLLBACK): ('_restore',),
     (MANIFEST, POST, APPLY): ('_finish', '_restore'),
     (RESOURCE, POST, APPLY): ('_give_back', '_restore'),
     (OPERATION, POST, APPLY): ('_restore',),
@@ -153,8 +160,8 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
 
     @staticmethod
     def _is_automatic_apply(moment, hook_info):
-        # The base refuses every automatic apply, and with it the re-apply
-        # by which the number of replicas follows the controllers.
+        # The base refuses every automatic apply. Whoever asks for one, of
+        # an application that depends on this one for example, gets it.
         return (moment == (CHECK, PRE, APPLY)
                 and hook_info.mode == constants.APP_LIFECYCLE_MODE_AUTO)
 
