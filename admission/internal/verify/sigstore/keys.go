@@ -23,6 +23,9 @@ type Key struct {
 	public crypto.PublicKey
 }
 
+// maxKeys bounds the work of trying each key with each signature.
+const maxKeys = 100
+
 // ParseKeys reads all the "PUBLIC KEY" blocks of a PEM text. One block of
 // another kind, or of a key too weak or of an unknown type, spoils them all:
 // a key that was skipped in silence would be a signer nobody knows is absent.
@@ -32,6 +35,9 @@ func ParseKeys(text []byte) ([]Key, error) {
 		var block *pem.Block
 		if block, text = pem.Decode(text); block == nil {
 			break
+		}
+		if len(keys) == maxKeys {
+			return nil, fmt.Errorf("more than %d keys", maxKeys)
 		}
 		if block.Type != "PUBLIC KEY" {
 			return nil, fmt.Errorf("PEM block %q is not a public key", block.Type)

@@ -178,3 +178,13 @@ func FuzzPayloadIsNeverAcceptedForAnotherDigest(f *testing.F) {
 		}
 	})
 }
+
+func TestASecretHoldsALimitedNumberOfKeys(t *testing.T) {
+	public, _ := p256(t)
+	if _, err := ParseKeys(bytes.Repeat(public, maxKeys)); err != nil {
+		t.Error(err)
+	}
+	if _, err := ParseKeys(bytes.Repeat(public, maxKeys+1)); err == nil {
+		t.Error("one key more is accepted")
+	}
+}

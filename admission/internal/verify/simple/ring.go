@@ -16,8 +16,18 @@ import (
 
 var armorStart = []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----")
 
+// The library reads the whole ring for each signature: one of 2,000 keys and
+// 1 MB takes it 20 s for 32 signatures.
+const (
+	maxRing = 256 << 10
+	maxKeys = 100
+)
+
 // readRing makes one key ring of a text and makes sure that keys are in it.
 func readRing(text []byte) ([]byte, error) {
+	if len(text) > maxRing {
+		return nil, fmt.Errorf("the key ring has %d bytes; %d are accepted", len(text), maxRing)
+	}
 	ring, err := joinRing(text)
 	if err != nil {
 		return nil, err
@@ -25,6 +35,9 @@ func readRing(text []byte) ([]byte, error) {
 	keys, err := openpgp.ReadKeyRing(bytes.NewReader(ring))
 	if err == nil && len(keys) == 0 {
 		err = errors.New("it is empty")
+	}
+	if len(keys) > maxKeys {
+		return nil, fmt.Errorf("the key ring has %d keys; %d are accepted", len(keys), maxKeys)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the key ring holds no PGP public key: %w", err)

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package simple
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+)
+
+// key is a public key as gpg exports it.
+func key(t *testing.T) []byte {
+	t.Helper()
+	made, err := openpgp.NewEntity("ci", "", "ci@example.com",
+		&packet.Config{Algorithm: packet.PubKeyAlgoEdDSA})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var public bytes.Buffer
+	if err := made.Serialize(&public); err != nil {
+		t.Fatal(err)
+	}
+	return public.Bytes()
+}
+
+func TestARingTakesALimitedTimeToRead(t *testing.T) {
+	one := key(t)
+	for name, row := range map[string]struct {
+		ring    []byte
+		problem string
+	}{
+		"as many keys as are accepted": {bytes.Repeat(one, maxKeys), ""},
+		"one key more":                 {bytes.Repeat(one, maxKeys+1), "has 101 keys"},
+		"too long to be read":          {bytes.Repeat(one, maxRing/len(one)+1), "bytes"},
+	} {
+		err := Requirement{KeyRing: row.ring}.Check()
+		if (err != nil) != (row.problem != "") || err != nil && !strings.Contains(err.Error(), row.problem) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
