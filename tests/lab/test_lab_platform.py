@@ -31,6 +31,14 @@ def test_second_up_says_that_the_lab_is_up(lab):
     assert lab.environment()['initPid'] == pid
 
 
+def test_up_gives_no_other_addresses_to_a_lab_that_is_up(lab):
+    done = lab.call('up', '--ipv6')
+    assert done.returncode == 1
+    assert "is up with IPv4 addresses; 'portieris-app lab down'" in \
+        done.stderr
+    assert lab.status()[1]['state'] == 'up'
+
+
 def test_status_lists_every_service_running(lab):
     code, status = lab.status()
     assert (code, status['state']) == (0, 'up')
