@@ -59,10 +59,35 @@ def test_make_has_the_target(words):
     assert re.search(r'^%s:' % re.escape(words[0]), makefile, re.M)
 
 
+def of_the_server():
+    """Return (page, verb and options) for each use of the server."""
+    inside = [(page, words[words.index('/portieris') + 1:])
+              for page, words in manual.of_program('kubectl')
+              if '/portieris' in words]
+    # What an operator names application, chart and namespace is no command.
+    return inside + [use for use in manual.of_program('portieris')
+                     if use[1] and use[1][0] != 'portieris']
+
+
 @pytest.mark.parametrize('words', [
-    pytest.param(use[1][use[1].index('/portieris') + 1:], id=use[0])
-    for use in manual.of_program('kubectl') if '/portieris' in use[1]])
-def test_the_server_has_the_verb(words):
+    pytest.param(words, id='%s: %s' % (page, ' '.join(words)[:60]))
+    for page, words in of_the_server()])
+def test_the_server_has_the_verb_and_its_options(words):
+    options = [word.lstrip('-').partition('=')[0] for word in words[1:]
+               if re.fullmatch('--?[a-z].*', word)]
+    assert unknown(words[:1] + options) == []
+
+
+def unknown(names):
+    """Return the verbs and options that the server does not have."""
     sources = (manual.ROOT / 'admission' / 'cmd' / 'portieris').glob('*.go')
     code = '\n'.join(path.read_text(encoding='utf-8') for path in sources)
-    assert '"%s"' % words[0] in code
+    return [name for name in names if '"%s"' % name not in code]
+
+
+def test_the_server_has_the_options_of_the_table():
+    options = [manual.literal(row[0]).split()[0].lstrip('-')
+               for row in manual.tables_with_header(
+                   manual.read('operate/explain.rst'), 'Flag', 'Meaning')]
+    assert len(options) > 3
+    assert unknown(options) == []
