@@ -121,9 +121,9 @@ func New(config *rest.Config, namespace string) (*Cluster, error) {
 		return nil, err
 	}
 	c.secrets = &keeper[*corev1.Secret]{cluster: c, resource: "secrets",
-		decode: decodeSecret, keepFor: keepFor}
+		decode: decodeSecret, keepFor: keepFor, pause: firstPause}
 	c.accounts = &keeper[[]string]{cluster: c, resource: "serviceaccounts",
-		decode: decodeAccount, keepFor: keepFor}
+		decode: decodeAccount, keepFor: keepFor, pause: firstPause}
 	return c, nil
 }
 

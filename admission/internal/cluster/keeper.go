@@ -44,6 +44,8 @@ type keeper[T any] struct {
 	// ask for the object.
 	decode  func(raw []byte) (T, error)
 	keepFor time.Duration
+	// pause is the first one between two watches.
+	pause time.Duration
 
 	mutex sync.Mutex
 	kept  map[objectName]*answer[T] // nil while nothing is watched
@@ -138,17 +140,20 @@ func (k *keeper[T]) read(ctx context.Context, key objectName) (
 	return value, len(raw), nil
 }
 
-// run keeps a watch going until the context ends.
+// run keeps a watch going until the context ends. Why there is none it says
+// once: somebody may have taken the right away for good.
 func (k *keeper[T]) run(ctx context.Context) {
-	for pause := firstPause; ; {
+	said := ""
+	for pause := k.pause; ; {
 		began := time.Now()
 		err := k.watch(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if time.Since(began) > longestPause {
-			pause = firstPause // it went well for a while
-		} else {
+			pause, said = k.pause, "" // it went well for a while
+		} else if why := err.Error(); why != said {
+			said = why
 			utilruntime.HandleErrorWithContext(ctx, err,
 				"No watch; each object is read when it is needed",
 				"resource", k.resource)

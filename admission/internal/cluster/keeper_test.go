@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strings"
 	"sync"
@@ -16,6 +18,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/kubetest"
 )
@@ -297,6 +300,42 @@ func TestSecretsAndAccountsAreKeptWhileAWatchVouchesForThem(t *testing.T) {
 		})
 	t.Run("without the right to watch each object is read when needed",
 		func(t *testing.T) { noRightToWatchIsNoHarm(t, server) })
+}
+
+// Who takes the right to watch away, as the documentation allows, does not
+// want to read of it every minute.
+func TestWhyThereIsNoWatchIsSaidOnce(t *testing.T) {
+	var asked atomic.Int64
+	answers := httptest.NewServer(http.HandlerFunc(
+		func(w http.ResponseWriter, _ *http.Request) {
+			text := "not allowed"
+			if asked.Add(1) > 5 {
+				text = "not at all allowed"
+			}
+			http.Error(w, text, http.StatusForbidden)
+		}))
+	defer answers.Close()
+	var log strings.Builder
+	klog.SetSlogLogger(slog.New(slog.NewTextHandler(&log, nil)))
+	defer klog.ClearLogger()
+	c, err := New(&rest.Config{Host: answers.URL}, "portieris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.secrets.pause = time.Millisecond
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.secrets.run(ctx)
+	}()
+	kubetest.Eventually(t, "the watch is asked for again and again",
+		func() bool { return asked.Load() > 8 }, nil)
+	end()
+	<-ended
+	if got := strings.Count(log.String(), "No watch"); got != 2 {
+		t.Errorf("two reasons are said %d times:\n%s", got, log.String())
+	}
 }
 
 func (k *keeper[T]) watched() bool {

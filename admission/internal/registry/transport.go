@@ -182,7 +182,7 @@ func (t *Transport) attempt(ctx context.Context, target *url.URL, r Request, cre
 			}
 			t.forgetToken(wanted, credential, header)
 		case answer.Status == http.StatusForbidden && own && (header != "" || doubted != nil):
-			if doubted != nil || !remembered && !cached {
+			if doubted != nil || wanted.basic || !remembered && !cached {
 				return nil, refusal(target, answer.Status, nil)
 			}
 			// The token may be of another realm, or older than the right.
