@@ -256,8 +256,9 @@ func (e Examination) denies(ctx context.Context) Symptom {
 	if err == nil {
 		return ill("a pod with the image %s, which is no image name, is "+
 			"admitted in the namespace %s: nothing is judged there; the "+
-			"namespace is exempt, or the failurePolicy of the webhook is "+
-			"Ignore and no server answers", imageOfNoForm, e.Pods)
+			"namespace is exempt (the value doctor.namespace, or "+
+			"--namespace, names another), or the failurePolicy of the "+
+			"webhook is Ignore and no server answers", imageOfNoForm, e.Pods)
 	}
 	if !strings.Contains(err.Error(),
 		"denied the request: trust: policy denied the request: ") {
