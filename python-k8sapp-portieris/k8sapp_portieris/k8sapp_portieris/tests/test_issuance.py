@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """cert-manager is asked for a certificate before it is relied on."""
 
+import time
+
 from k8sapp_portieris.tests import api
 from k8sapp_portieris.tests import base
 from k8sapp_portieris.tests.base import run
@@ -13,7 +15,8 @@ NAME = 'portieris-issuance-test'
 class Issuance(object):
 
     def setUp(self):
-        self.change('lifecycle.issuance', '_ISSUED_SECONDS', 0)
+        for name in ('_TAKEN_SECONDS', '_ISSUED_SECONDS'):
+            self.change('lifecycle.issuance', name, 0)
 
     def app_op(self, cluster):
         app_op = base.AppOperator()
@@ -59,6 +62,39 @@ class Issuance(object):
         cluster.watch = say
         self.assertIn('(it says: Issuer is not ready)',
                       self.refused(cluster))
+
+    def refusing(self, times, **answer):
+        """Return a cluster whose cert-manager has no webhook for a while."""
+        cluster = api.platform()
+        create = cluster._post
+        asked = []
+
+        def refuse(path, body, content):
+            asked.append(path)
+            if len(asked) > times:
+                return create(path, body, content)
+            error = api.Refused(500, 'Internal Server Error')
+            for name, value in answer.items():
+                setattr(error, name, value)
+            raise error
+        cluster._post = refuse
+        return cluster
+
+    def test_a_webhook_of_cert_manager_that_is_down_stops_the_apply(self):
+        said = 'failed calling webhook "webhook.cert-manager.io"'
+        for body in ('{"message": "%s"}' % said.replace('"', r'\"'),
+                     None, 'no JSON', '[]'):
+            sentence = self.refused(self.refusing(9, body=body))
+            self.assertIn(said if body and body[0] == '{'
+                          else '500 Internal Server Error', sentence)
+
+    def test_one_that_comes_up_in_time_stops_nothing(self):
+        self.change('lifecycle.issuance', '_TAKEN_SECONDS', 60)
+        self.change('lifecycle.cluster', 'time', base.Row(
+            time=time.time, sleep=lambda seconds: None))
+        cluster = self.refusing(3)
+        run(self.app_op(cluster), *MOMENT)
+        self.assertEqual([], self.left(cluster))
 
     def test_a_cluster_without_cert_manager_stops_the_apply(self):
         cluster = api.platform()

@@ -7,6 +7,7 @@ off, another call has to end where an undisturbed one does.
 """
 
 import copy
+import time
 
 from k8sapp_portieris.tests import api
 from k8sapp_portieris.tests import base
@@ -179,6 +180,8 @@ class Moments(object):
         self.change('lifecycle.lifecycle_portieris', 'LOG', base.Row(
             info=quiet, warning=quiet, error=quiet, exception=quiet))
         self.change('lifecycle.lifecycle_portieris', '_CA_SECONDS', 0)
+        self.change('lifecycle.cluster', 'time', base.Row(
+            time=time.time, sleep=quiet))
 
     def call(self, app_op, moment, **more):
         lifecycle_type, timing, operation = moment
