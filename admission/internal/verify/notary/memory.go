@@ -18,6 +18,11 @@ const (
 	maxWeight = 24 << 20 // bytes of views kept, about
 	maxFloors = 1 << 16
 	maxAskers = 64 // questions remembered as fresh for one repository
+
+	// maxDelegations is of how many delegations of a repository a version is
+	// kept, and as many again whose files are missing: who has a trust server
+	// can make any number.
+	maxDelegations = 16
 )
 
 // memory keeps the newest view of each repository, the most recently used
@@ -172,7 +177,7 @@ func (m *memory) raise(repository [2]string, v *view) {
 	}
 	// Who can leave a role's file out for a while must not gain by it.
 	for name, seen := range m.floors[repository].delegations {
-		if v.lacks(name) {
+		if v.lacks(name) && (name == releasing[1] || len(next.delegations) < 2*maxDelegations) {
 			next.delegations[name] = seen
 		}
 	}

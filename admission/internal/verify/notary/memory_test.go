@@ -3,8 +3,12 @@
 package notary
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/theupdateframework/notary/tuf/data"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/reason"
 )
@@ -97,5 +101,22 @@ func TestManyAskersOfOneRepositoryDoNotFillTheMemory(t *testing.T) {
 	}
 	if got := len(m.views[about("1").repository].Value.(*remembered).asked); got > maxAskers {
 		t.Errorf("%d askers are remembered", got)
+	}
+}
+
+func TestOfManyDelegationsTheOneThatReleasesIsKept(t *testing.T) {
+	v := aged(1, "a")
+	for i := range 100 {
+		v.roles = append(v.roles, &role{name: data.RoleName(fmt.Sprint("targets/", i))})
+	}
+	v.roles = append(v.roles, &role{name: releasing[1], version: 7})
+	got := v.delegations()
+	if len(got) != maxDelegations || got[releasing[1]].version != 7 {
+		t.Errorf("kept %v", got)
+	}
+	before := v.weight()
+	v.absent = []data.RoleName{data.RoleName("targets/" + strings.Repeat("x", 1<<20))}
+	if v.weight() < before+1<<20 {
+		t.Error("the names of delegations without files weigh nothing")
 	}
 }

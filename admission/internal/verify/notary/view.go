@@ -138,12 +138,16 @@ func (v *view) find(name data.RoleName) *role {
 	return nil
 }
 
-// delegations are the delegated roles whose files verify.
+// delegations are the delegated roles whose files verify: the one that
+// releases, and the first of the others.
 func (v *view) delegations() map[data.RoleName]delegation {
 	found := map[data.RoleName]delegation{}
-	for _, r := range v.roles {
-		if r.name == data.CanonicalTargetsRole || r.broken {
+	for _, r := range append([]*role{v.find(releasing[1])}, v.roles...) {
+		if r == nil || r.name == data.CanonicalTargetsRole || r.broken {
 			continue
+		}
+		if len(found) == maxDelegations {
+			break
 		}
 		marks := make([]string, len(r.keys))
 		for i, key := range r.keys {
@@ -181,6 +185,9 @@ func (v *view) age() int { return v.base[len(v.base)-1].version }
 // weight is about what the view takes of memory.
 func (v *view) weight() int {
 	sum := 1536 + len(v.root)
+	for _, name := range v.absent {
+		sum += 64 + len(name)
+	}
 	for _, r := range v.roles {
 		sum += 512 + 160*len(r.targets)
 	}
