@@ -33,6 +33,11 @@ func reviewEntry(here findings, entry Entry) {
 	}
 	reviewTrust(here, entry.Policy.Trust)
 	reviewSimple(here, entry.Policy.Simple)
+	if onlyTags(entry.Policy) {
+		here.warn("matchExact accepts no reference by digest, by which the " +
+			"tag is replaced: a workload that is judged once more is denied; " +
+			"without a type of signedIdentity it is not")
+	}
 	switch {
 	case isTrue(entry.Policy.Vulnerability.ICCRVA.Enabled):
 		here.warn("policy.vulnerability.ICCRVA needs IBM's own image: this " +
@@ -50,6 +55,19 @@ func reviewEntry(here findings, entry Entry) {
 // acceptsAloud tells whether rules say that they accept anything.
 func acceptsAloud(rules *v1.Policy) bool {
 	return len(rules.Simple.Requirements) > 0
+}
+
+// onlyTags tells whether rules replace a tag by a digest for which they then
+// accept no signature.
+func onlyTags(rules *v1.Policy) bool {
+	replaces := rules.MutateImage == nil || *rules.MutateImage
+	for _, requirement := range rules.Simple.Requirements {
+		if replaces && requirement.Type == v1.RequirementSignedBy &&
+			requirement.SignedIdentity.Type == "matchExact" {
+			return true
+		}
+	}
+	return false
 }
 
 // reviewTrust says what is wrong with what an entry asks of a trust server.

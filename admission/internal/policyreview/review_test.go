@@ -164,6 +164,9 @@ func TestWhatCanNeverWorkIsAnErrorAndWhatSurprisesAWarning(t *testing.T) {
 		"no reference to match": {simple(signedBy+"      signedIdentity:\n"+
 			"        type: matchExactReference\n", store),
 			"error: can never be met"},
+		"a digest that never matches": {simple(signedBy+"      signedIdentity:\n"+
+			"        type: matchExact\n", store),
+			"warning: accepts no reference by digest"},
 		"no repository to match": {simple(cosign+"      signedIdentity:\n"+
 			"        type: matchExactRepository\n", ""),
 			"error: can never be met"},
