@@ -11,6 +11,10 @@ from tests.e2e.conftest import pod
 from tests.e2e.conftest import running
 from tests.e2e.conftest import uploaded
 
+pytestmark = pytest.mark.skipif(
+    not os.path.exists('/proc/sys/net/ipv6'),
+    reason='this kernel has no IPv6')
+
 
 @pytest.fixture(scope='module')
 def platform(tmp_path_factory):
