@@ -29,13 +29,12 @@ class PortierisFluxCDKustomizeOperator(base.FluxCDKustomizeOperator):
 
 
 def _api_versions():
-    """Return {kind: apiVersion} as this sysinv names them, if it does."""
-    return {
-        kind: '%s/%s' % (group, getattr(constants, name))
-        for kind, group, name in (
-            ('HelmRelease', 'helm.toolkit.fluxcd.io',
-             'FLUXCD_CRD_HELM_REL_VERSION'),
-            ('HelmRepository', 'source.toolkit.fluxcd.io',
-             'FLUXCD_CRD_HELM_REPO_VERSION'))
-        if hasattr(constants, name)
-    }
+    """Return {kind: apiVersion} as this sysinv names them.
+
+    One that names none has the oldest FluxCD.
+    """
+    release = getattr(constants, 'FLUXCD_CRD_HELM_REL_VERSION', 'v2beta1')
+    repository = getattr(constants, 'FLUXCD_CRD_HELM_REPO_VERSION',
+                         'v1' if release == 'v2' else 'v1beta1')
+    return {'HelmRelease': 'helm.toolkit.fluxcd.io/' + release,
+            'HelmRepository': 'source.toolkit.fluxcd.io/' + repository}

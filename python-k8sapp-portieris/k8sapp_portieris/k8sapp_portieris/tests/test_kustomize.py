@@ -71,6 +71,22 @@ class Kustomize(object):
                 'source.toolkit.fluxcd.io/' + ('v1' if new else 'v1beta1'),
                 self.read('base/helmrepository.yaml')['apiVersion'])
 
+    def versions(self, **constants):
+        self.change('kustomize.kustomize_portieris', 'constants',
+                    base.Row(**constants))
+        self.operator.load(self.folder)
+        return [self.read(name)['apiVersion'].partition('/')[2] for name in (
+            'portieris/helmrelease.yaml', 'base/helmrepository.yaml')]
+
+    def test_a_platform_that_names_no_versions_has_the_oldest(self):
+        self.assertEqual(['v2beta1', 'v1beta1'], self.versions())
+
+    def test_the_repository_goes_with_the_release(self):
+        self.assertEqual(['v2', 'v1'], self.versions(
+            FLUXCD_CRD_HELM_REL_VERSION='v2'))
+        self.assertEqual(['v2beta1', 'v1beta1'], self.versions(
+            FLUXCD_CRD_HELM_REL_VERSION='v2beta1'))
+
     def test_nothing_but_the_version_changes_in_the_release(self):
         before = self.read('portieris/helmrelease.yaml')
         self.operator.load(self.folder)
