@@ -38,6 +38,11 @@ func reviewEntry(here findings, entry Entry) {
 			"tag is replaced: a workload that is judged once more is denied; " +
 			"without a type of signedIdentity it is not")
 	}
+	if verifies && namesATag(entry.Name) {
+		here.warn("its name %q names a tag, so another entry judges the image "+
+			"by its digest, also in a workload that is judged once more; "+
+			"without the tag it is every image of the repository", entry.Name)
+	}
 	switch {
 	case isTrue(entry.Policy.Vulnerability.ICCRVA.Enabled):
 		here.warn("policy.vulnerability.ICCRVA needs IBM's own image: this " +

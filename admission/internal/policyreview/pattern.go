@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	v1 "opendev.org/starlingx/portieris-armada-app/admission/api/v1"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/policy"
 )
 
@@ -88,6 +89,13 @@ func matchesOthers(name string) string {
 	return otherSpelling(name)
 }
 
+// namesATag tells whether a pattern leaves references by digest to others.
+func namesATag(name string) bool {
+	_, path, anchored := strings.Cut(name, "/")
+	return anchored && strings.Contains(path, ":") &&
+		!strings.Contains(path, "@")
+}
+
 // ownHosts tells whether the stars in a host leave all that it matches with
 // one owner: any host at all, those below a domain, or the ports of a host.
 func ownHosts(host string) bool {
@@ -114,11 +122,15 @@ func otherSpelling(name string) string {
 		image, err = policy.Parse(name)
 		known = err == nil
 	}
-	if !known || policy.Match(name, inFull(image)) {
+	if !known {
+		return ""
+	}
+	full, err := policy.Parse(inFull(image))
+	if err != nil || chosen(name, full) {
 		return ""
 	}
 	return fmt.Sprintf("its name %q matches only images that are written so; "+
-		"in full they are called %q", name, inFull(image))
+		"in full they are called %q", name, full.Written)
 }
 
 func inFull(image policy.Image) string {
@@ -142,4 +154,13 @@ func sample(name string) (policy.Image, bool) {
 	image, err := policy.Parse(host + "/" +
 		strings.ReplaceAll(path, "*", "x"))
 	return image, err == nil
+}
+
+// chosen tells whether an entry of this name judges an image.
+func chosen(name string, image policy.Image) bool {
+	only := &v1.ClusterImagePolicy{}
+	only.Spec.Repositories = []v1.Repository{{Name: name}}
+	_, err := policy.Choose(policy.Set{
+		Cluster: []*v1.ClusterImagePolicy{only}}, image)
+	return err == nil
 }

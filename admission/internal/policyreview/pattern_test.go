@@ -5,18 +5,8 @@ package policyreview
 import (
 	"testing"
 
-	v1 "opendev.org/starlingx/portieris-armada-app/admission/api/v1"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/policy"
 )
-
-// chosen tells whether an entry of this name judges an image.
-func chosen(pattern string, image policy.Image) bool {
-	only := &v1.ClusterImagePolicy{}
-	only.Spec.Repositories = []v1.Repository{{Name: pattern}}
-	_, err := policy.Choose(policy.Set{
-		Cluster: []*v1.ClusterImagePolicy{only}}, image)
-	return err == nil
-}
 
 // An apply is never blocked wrongly: whatever matches some image is no error.
 func FuzzAPatternThatMatchesAnImageIsNoError(f *testing.F) {
@@ -58,6 +48,15 @@ func TestASampleIsAnImageThatThePatternMatches(t *testing.T) {
 		if image, ok := sample(pattern); ok {
 			t.Errorf("the sample of %q is %q, whose registry nobody knows",
 				pattern, image.Written)
+		}
+	}
+}
+
+func TestAnotherNameOfTheSameRegistryIsNoSpellingToWarnOf(t *testing.T) {
+	for _, pattern := range []string{"index.docker.io/*", "R.io/app",
+		"registry-1.docker.io/team/app:v1", "[FD00:0::1]:09001/*"} {
+		if warning := otherSpelling(pattern); warning != "" {
+			t.Errorf("%q: %s", pattern, warning)
 		}
 	}
 }
