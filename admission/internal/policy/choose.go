@@ -167,7 +167,7 @@ func specificity(pattern string, forms []string, whole int) int {
 	// What stands before the first star tells most patterns apart.
 	beginning, _, _ := strings.Cut(pattern, "*")
 	for _, form := range forms {
-		if strings.HasPrefix(form, beginning) && Match(pattern, form) {
+		if strings.HasPrefix(form, beginning) && matches(pattern, form) {
 			return len(pattern) - strings.Count(pattern, "*")
 		}
 	}

@@ -138,12 +138,12 @@ func unfolded(registry string) bool {
 	return strings.Contains(registry, ".docker.")
 }
 
-// Match tells whether a pattern matches one spelling of a reference. A star
+// matches tells whether a pattern matches one spelling of a reference. A star
 // stands for any text, slashes included. In a pattern with a slash the part
 // before the first slash, the registry host, matches only the part before the
 // reference's first slash; a pattern without a slash matches over the whole
 // reference. A pattern without a tag matches any tag.
-func Match(pattern, reference string) bool {
+func matches(pattern, reference string) bool {
 	if match(pattern, reference) {
 		return true
 	}

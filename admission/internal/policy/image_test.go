@@ -88,8 +88,8 @@ func TestMatchFollowsThePromisedTable(t *testing.T) {
 		{"", "", true},
 		{"", "r:9001/app", false},
 	} {
-		if got := Match(row.pattern, row.image); got != row.want {
-			t.Errorf("Match(%q, %q) = %v, want %v",
+		if got := matches(row.pattern, row.image); got != row.want {
+			t.Errorf("matches(%q, %q) = %v, want %v",
 				row.pattern, row.image, got, row.want)
 		}
 	}
@@ -97,7 +97,7 @@ func TestMatchFollowsThePromisedTable(t *testing.T) {
 
 func TestMatchIsQuickForPatternsOfManyStars(t *testing.T) {
 	pattern := strings.Repeat("*a", 2000) + "b"
-	if Match(pattern, strings.Repeat("a", 4000)) {
+	if matches(pattern, strings.Repeat("a", 4000)) {
 		t.Error("a pattern that ends with b matches a text that does not")
 	}
 }
@@ -110,7 +110,7 @@ func TestAPatternIsHeldAgainstAnImageWithoutACopy(t *testing.T) {
 		"r:9001/" + strings.Repeat("b*", 1<<19), strings.Repeat("r", 1<<20),
 	} {
 		if copies := testing.AllocsPerRun(1, func() {
-			Match(pattern, "r:9001/team/app:v1")
+			matches(pattern, "r:9001/team/app:v1")
 		}); copies > 0 {
 			t.Errorf("%.8s...: %v copies", pattern, copies)
 		}
@@ -122,7 +122,7 @@ func FuzzParseAndMatch(f *testing.F) {
 	f.Add("nginx@"+digest, "*")
 	f.Add("[fd00::1]:9001/app", "*/app")
 	f.Fuzz(func(t *testing.T, written, pattern string) {
-		Match(pattern, written)
+		matches(pattern, written)
 		image, err := Parse(written)
 		if err != nil {
 			return
@@ -132,7 +132,7 @@ func FuzzParseAndMatch(f *testing.F) {
 			t.Errorf("%q with a digest is read as %+v, %v",
 				written, again, err)
 		}
-		if !Match("*", written) || !Match(image.Name, image.Name) {
+		if !matches("*", written) || !matches(image.Name, image.Name) {
 			t.Errorf("%q is matched neither by * nor by its own name",
 				written)
 		}
