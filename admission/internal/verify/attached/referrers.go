@@ -48,7 +48,7 @@ func Search(ctx context.Context, r Repository, digest string,
 // registry has none, the tag that clients then keep.
 func listReferrers(ctx context.Context, r Repository, digest string) ([]Descriptor, error) {
 	var all []Descriptor
-	left := int64(MaxManifest) // for all pages together
+	left, held := int64(MaxManifest), 0 // for all pages together
 	path := "referrers/" + digest
 	for page := 1; path != ""; page++ {
 		if page > maxPages {
@@ -67,6 +67,9 @@ func listReferrers(ctx context.Context, r Repository, digest string) ([]Descript
 			return nil, fmt.Errorf("list of referrers: %w", err)
 		}
 		left -= int64(len(answer.Body))
+		if held += values(answer.Body); held > maxValues {
+			return nil, fmt.Errorf("the list of referrers holds more than the %d values that are read", maxValues)
+		}
 		var index struct{ Manifests []Descriptor }
 		if err := json.Unmarshal(answer.Body, &index); err != nil {
 			return nil, fmt.Errorf("list of referrers: %w", err)

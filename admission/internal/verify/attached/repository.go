@@ -3,6 +3,7 @@
 package attached
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -36,6 +37,7 @@ const (
 	MaxManifest   = 4 << 20 // what the distribution specification lets a registry refuse
 	MaxCandidates = 64      // signatures looked at per form
 	maxPages      = 8       // of the list of referrers
+	maxValues     = 50000   // of a manifest, or of the list of referrers
 )
 
 // The media types of what refers to an image.
@@ -103,8 +105,21 @@ func ReadManifest(ctx context.Context, r Repository, d Descriptor) (Manifest, er
 		return Manifest{}, err
 	}
 	var manifest Manifest
-	return manifest, json.Unmarshal(answer.Body, &manifest)
+	return manifest, Decode(answer.Body, &manifest)
 }
+
+// Decode reads a manifest, unless there is too much in it: what takes two
+// bytes of JSON takes a hundred of memory, and four megabytes of it would be
+// more than the server has.
+func Decode(body []byte, into any) error {
+	if got := values(body); got > maxValues {
+		return fmt.Errorf("it holds some %d values, %d are read", got, maxValues)
+	}
+	return json.Unmarshal(body, into)
+}
+
+// values is how many values a JSON text holds at most.
+func values(body []byte) int { return bytes.Count(body, []byte(",")) + 1 }
 
 // ReadBlob reads the content of a layer that fits.
 func ReadBlob(ctx context.Context, r Repository, d Descriptor, limit int64) ([]byte, error) {

@@ -4,6 +4,7 @@ package attached_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -144,6 +145,35 @@ func TestFaultOfTheListIsNotUnsigned(t *testing.T) {
 				t.Errorf("the error is %v", err)
 			}
 		})
+	}
+}
+
+// Two bytes of JSON that become a hundred of memory, a million times.
+func nothings(field string, count int) []byte {
+	return fmt.Appendf(nil, `{%q:[{}%s]}`, field, strings.Repeat(",{}", count-1))
+}
+
+func TestAListOfCountlessNothingsIsNotTakenApart(t *testing.T) {
+	s := attachedtest.New()
+	s.Put(list, attached.IndexType, nothings("manifests", 1<<20))
+	_, err := search(t, s, refuse)
+	if err == nil || !strings.Contains(err.Error(), "the list of referrers holds more than") {
+		t.Errorf("of one page: %v", err)
+	}
+	path := list
+	for page := range 5 {
+		s.Put(path, attached.IndexType, nothings("manifests", 20000))
+		next := fmt.Sprintf("%s?n=%d", list, page)
+		s.Answers[path].Header.Set("Link", "</v2/team/app/"+next+`>; rel="next"`)
+		path = next
+	}
+	_, err = search(t, s, refuse)
+	if err == nil || !strings.Contains(err.Error(), "the list of referrers holds more than") {
+		t.Errorf("of many pages: %v", err)
+	}
+	d := s.Manifest(t, kind, json.RawMessage(nothings("layers", 1<<20)))
+	if _, err := attached.ReadManifest(t.Context(), s, d); err == nil || !strings.Contains(err.Error(), "values") {
+		t.Errorf("of a manifest: %v", err)
 	}
 }
 

@@ -5,7 +5,6 @@ package sigstore
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -25,7 +24,7 @@ func tagForm(ctx context.Context, r Request) (Result, error) {
 		return Result{}, err
 	}
 	var manifest struct{ Layers []attached.Descriptor }
-	if err := json.Unmarshal(answer.Body, &manifest); err != nil {
+	if err := attached.Decode(answer.Body, &manifest); err != nil {
 		return Result{}, fmt.Errorf("manifest of the signatures: %w", err)
 	}
 	var layers []attached.Descriptor
