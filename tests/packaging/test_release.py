@@ -187,6 +187,25 @@ def test_missing_signer_is_named_before_anything_is_built(
     assert not (tmp_path / 'out').exists()
 
 
+def test_signature_of_earlier_sums_does_not_stay_beside_new_ones(
+        monkeypatch, tmp_path):
+    def file(name):
+        (tmp_path / name).write_text(name)
+        return str(tmp_path / name)
+
+    monkeypatch.setattr(release.build, 'make_tarball',
+                        lambda output: file('portieris-2.0-1.tgz'))
+    monkeypatch.setattr(release.image, 'make', lambda path: {
+        'path': file('image.tar'), 'digest': 'sha256:0'})
+    monkeypatch.setattr(release.sbom, 'make', lambda *_: file('bill'))
+    signature = pathlib.Path(file('SHA256SUMS.asc'))
+
+    release.make(str(tmp_path))
+
+    assert (tmp_path / 'SHA256SUMS').exists()
+    assert not signature.exists()
+
+
 @pytest.mark.parametrize('reference, name', [
     ('registry.local:9001/starlingx/portieris:2.0.1',
      'registry.local:9001/starlingx/portieris'),

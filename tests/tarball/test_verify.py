@@ -201,6 +201,10 @@ FAULTS = [
         METADATA, 'dependent_apps:', 'dependent_apps:\n'
         '  - [{name: a, version: "1", action: warn}]'),
      'dependent_apps: alternatives need two entries'),
+    ('metadata', replace(
+        METADATA, 'dependent_apps:', 'dependent_apps:\n'
+        '  - [{name: a, version: "1", action: warn}, {name: b, version: "1"}]'
+    ), 'the action of b is none of'),
     ('metadata', replace(METADATA, "dependent_apps:\n  - name",
                          'dependent_apps:\n    name'),
      'dependent_apps is not a list'),
@@ -221,6 +225,9 @@ FAULTS = [
     ('YAML', append(ARMADA, '\n---\n'), 'has an empty document'),
     ('charts', drop(CHART), 'holds no .tgz'),
     ('charts', put(CHART, b'not a chart'), 'not a gzip file'),
+    ('charts', put(CHART, packing.tgz(
+        [('portieris/values.yaml', b'', 0o644)], 0)),
+     'has no portieris/Chart.yaml'),
     ('charts', in_chart('Chart.yaml', 'version: 2.0.1', 'version: 2.0.3'),
      'holds the chart portieris-2.0.3.tgz'),
     ('charts', in_chart('Chart.yaml', 'apiVersion: v1', 'apiVersion: v2'),
@@ -233,6 +240,11 @@ FAULTS = [
     ('armada manifest, 5.0 to 8.0',
      replace(ARMADA, 'release_prefix: portieris', 'prefix: portieris'),
      'data.release_prefix of the armada manifest is missing'),
+    ('armada manifest, 5.0 to 8.0',
+     append(ARMADA, '\n---\nschema: armada/Manifest/v1\n'),
+     'has more than one Manifest'),
+    ('armada manifest, 5.0 to 8.0',
+     replace(ARMADA, '- portieris-chart', ''), 'installs no chart'),
     ('armada manifest, 5.0 to 8.0',
      replace(ARMADA, '- portieris-chart', '- portieris-charts'),
      'the chart portieris-charts of a chart group is not defined'),

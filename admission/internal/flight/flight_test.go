@@ -71,23 +71,60 @@ func TestACallerThatLeavesDoesNotEndItForOthers(t *testing.T) {
 func TestWorkNobodyWaitsForIsCancelled(t *testing.T) {
 	var g Group[int]
 	ctx, leave := context.WithCancel(t.Context())
-	cancelled := make(chan struct{})
+	ended := make(chan error, 1)
 	go func() {
 		waitFor(t, func() bool { return g.waiting("key") == 1 })
 		leave()
 	}()
 	_, err := g.Do(ctx, "key", time.Minute, func(ctx context.Context) (int, error) {
 		<-ctx.Done()
-		close(cancelled)
+		ended <- ctx.Err()
 		return 0, ctx.Err()
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	<-cancelled
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the work was not cancelled, but ended with %v", err)
+	}
 	if got, err := g.Do(t.Context(), "key", time.Minute, func(context.Context) (int, error) { return 7, nil }); got != 7 {
 		t.Errorf("the next caller joined what was cancelled: %d, %v", got, err)
 	}
+}
+
+func TestWorkThatWasLeftDoesNotPartTheCallersOfTheNext(t *testing.T) {
+	var g Group[int]
+	ctx, leave := context.WithCancel(t.Context())
+	left, mayEnd, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(left)
+		_, _ = g.Do(ctx, "key", time.Minute, func(context.Context) (int, error) {
+			<-mayEnd
+			return 0, nil
+		})
+	}()
+	waitFor(t, func() bool { return g.waiting("key") == 1 })
+	g.mu.Lock()
+	first := g.calls["key"]
+	g.mu.Unlock()
+	leave()
+	<-left
+	next := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = g.Do(t.Context(), "key", time.Minute, func(context.Context) (int, error) {
+			<-next
+			return 1, nil
+		})
+	}()
+	waitFor(t, func() bool { return g.waiting("key") == 1 })
+	close(mayEnd)
+	<-first.done
+	if g.waiting("key") != 1 {
+		t.Error("the work that was left took the next one's place away")
+	}
+	close(next)
+	<-ended
 }
 
 func TestWorkEndsAtItsLimit(t *testing.T) {

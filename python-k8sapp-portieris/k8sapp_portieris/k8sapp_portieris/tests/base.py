@@ -7,6 +7,7 @@ with a real sysinv there is only the installed one.
 
 import copy
 import importlib
+import logging
 import sys
 import unittest
 
@@ -256,13 +257,40 @@ class Conductor(object):
             'behavior': behavior}}}
 
 
+class Mistakes(logging.Handler):
+    """Collects mistakes of the plugin's own that a step has passed over.
+
+    A step that fails is logged, and no test would see that it cannot work.
+    """
+
+    KINDS = (AttributeError, LookupError, NameError, TypeError)
+
+    def __init__(self):
+        logging.Handler.__init__(self)
+        self.found = []
+
+    def __enter__(self):
+        logging.getLogger('k8sapp_portieris').addHandler(self)
+        return self
+
+    def __exit__(self, kind, *_):
+        logging.getLogger('k8sapp_portieris').removeHandler(self)
+        if self.found and kind is None:
+            raise AssertionError('\n'.join(self.found))
+
+    def emit(self, record):
+        if record.exc_info and isinstance(record.exc_info[1], self.KINDS):
+            self.found.append(self.format(record))
+
+
 def run(app_op, mode, lifecycle_type, timing, operation, extra=None,
         conductor=None, status='applying'):
     """Call the plugin as sysinv does at that moment."""
     hook_info = sysinv('helm.lifecycle_hook').LifecycleHookInfo()
     hook_info.init(mode, lifecycle_type, timing, operation)
     hook_info.extra = extra or {}
-    plugin('lifecycle.lifecycle_portieris') \
-        .PortierisAppLifecycleOperator().app_lifecycle_actions(
-            None, conductor, app_op, Row(name='portieris', status=status),
-            hook_info)
+    with Mistakes():
+        plugin('lifecycle.lifecycle_portieris') \
+            .PortierisAppLifecycleOperator().app_lifecycle_actions(
+                None, conductor, app_op,
+                Row(name='portieris', status=status), hook_info)
