@@ -64,6 +64,23 @@ func run(t *testing.T, change func(*Server)) *running {
 	return r
 }
 
+func TestTheEndOfEachCertificateThatIsServedIsTold(t *testing.T) {
+	var told []time.Time
+	c := Certificate{Until: func(end time.Time) { told = append(told, end) }}
+	for _, name := range []string{"first", "second"} {
+		if err := c.Use(certtest.Pair(t, name)); err != nil {
+			t.Fatal(err)
+		}
+		served, err := c.Get(nil)
+		if err != nil || len(told) == 0 || told[len(told)-1] != served.Leaf.NotAfter {
+			t.Errorf("told %v, %v", told, err)
+		}
+	}
+	if err := c.Use([]byte("no"), []byte("pair")); err == nil || len(told) != 2 {
+		t.Errorf("of what cannot be served it told %v, %v", told, err)
+	}
+}
+
 func local(t *testing.T) net.Listener {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

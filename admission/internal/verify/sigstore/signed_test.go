@@ -56,17 +56,18 @@ func TestBundleIsRefused(t *testing.T) {
 		return b
 	}
 	for name, value := range map[string]any{
-		"signed by a stranger":    bundle(t, stranger, statement(ours)),
-		"for another digest":      bundle(t, sign, statement(theirs)),
-		"statement exchanged":     edited(func(b map[string]any) { envelope(b)["payload"] = base64.StdEncoding.EncodeToString(statement(theirs)) }),
-		"attestation of the key":  signed(signPredicate, "https://slsa.dev/provenance/v1"),
-		"old statement type":      signed(statementType, "https://in-toto.io/Statement/v0.1"),
-		"two subjects":            signed(`"subject":[`, `"subject":[{"digest":{"sha256":"`+theirs[7:]+`"}},`),
-		"no subject":              bundle(t, sign, []byte(`{"_type":"`+statementType+`","subject":[],"predicateType":"`+signPredicate+`"}`)),
-		"subject twice":           signed(`"subject":[`, `"subject":[{"digest":{"sha256":"`+ours[7:]+`"}}],"subject":[`),
-		"subject in another case": signed(`"subject"`, `"Subject"`),
-		"other payload type":      edited(func(b map[string]any) { envelope(b)["payloadType"] = "application/json" }),
-		"no signature":            edited(func(b map[string]any) { envelope(b)["signatures"] = []any{} }),
+		"signed by a stranger":     bundle(t, stranger, statement(ours)),
+		"for another digest":       bundle(t, sign, statement(theirs)),
+		"statement exchanged":      edited(func(b map[string]any) { envelope(b)["payload"] = base64.StdEncoding.EncodeToString(statement(theirs)) }),
+		"attestation of the key":   signed(signPredicate, "https://slsa.dev/provenance/v1"),
+		"old statement type":       signed(statementType, "https://in-toto.io/Statement/v0.1"),
+		"two subjects":             signed(`"subject":[`, `"subject":[{"digest":{"sha256":"`+theirs[7:]+`"}},`),
+		"two subjects, ours first": signed(`"annotations":{}}]`, `"annotations":{}},{"digest":{"sha256":"`+theirs[7:]+`"}}]`),
+		"no subject":               bundle(t, sign, []byte(`{"_type":"`+statementType+`","subject":[],"predicateType":"`+signPredicate+`"}`)),
+		"subject twice":            signed(`"subject":[`, `"subject":[{"digest":{"sha256":"`+ours[7:]+`"}}],"subject":[`),
+		"subject in another case":  signed(`"subject"`, `"Subject"`),
+		"other payload type":       edited(func(b map[string]any) { envelope(b)["payloadType"] = "application/json" }),
+		"no signature":             edited(func(b map[string]any) { envelope(b)["signatures"] = []any{} }),
 		"two signatures": edited(func(b map[string]any) {
 			s := envelope(b)["signatures"].([]any)
 			envelope(b)["signatures"] = append(s, s[0])

@@ -20,6 +20,9 @@ import (
 
 const signedName = "registry.local:9001/team/app:v1"
 
+// noneOf is the digest of no manifest here.
+const noneOf = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+
 var imageManifest = []byte(`{"schemaVersion":2,` +
 	`"mediaType":"application/vnd.docker.distribution.manifest.v2+json",` +
 	`"config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":2,` +
@@ -143,7 +146,10 @@ func TestEachWayThatThereIsNothingToJudgeIsToldApart(t *testing.T) {
 			func(err error) bool { return errors.Is(err, ErrNoName) }},
 		"registry in capitals": {Request{Reference: "REGISTRY/team/app:v1", Store: store(), Requirements: ring},
 			func(err error) bool { return errors.Is(err, ErrNoName) }},
-		"no such image":       {Request{Repository: fail(404, nil), Store: store(), Requirements: ring}, func(err error) bool { return errors.Is(err, ErrNoImage) }},
+		"no such image": {Request{Repository: fail(404, nil), Store: store(), Requirements: ring}, func(err error) bool { return errors.Is(err, ErrNoImage) }},
+		"other manifest for the digest": {Request{Reference: "registry.local:9001/team/app@" + noneOf,
+			Repository: serve(map[string][]byte{"manifests/" + noneOf: imageManifest}), Store: store(s.Sign("one", signedName, imageManifest)), Requirements: ring},
+			func(err error) bool { return strings.Contains(err.Error(), "sent a manifest with the digest") }},
 		"registry forbids":    {Request{Repository: fail(403, nil), Store: store(), Requirements: ring}, func(err error) bool { return strings.Contains(err.Error(), "answered 403") }},
 		"signature too large": {Request{Store: store(make([]byte, maxSignature+1)), Requirements: ring}, func(err error) bool { return strings.Contains(err.Error(), "more than") }},
 		"too many signatures": {Request{Store: store(make([][]byte, maxSignatures+1)...), Requirements: ring}, func(err error) bool { return strings.Contains(err.Error(), "more than 32") }},
