@@ -75,7 +75,9 @@ def mounts():
 
 def rules():
     """The rules without counters and comments, which hold the time."""
-    return {line for line in command('iptables-save')
+    return {(program, line)
+            for program in ('iptables-save', 'ip6tables-save')
+            for line in command(program)
             if not line.startswith('#') and not line.startswith(':')}
 
 
