@@ -108,14 +108,22 @@ func ReadManifest(ctx context.Context, r Repository, d Descriptor) (Manifest, er
 	return manifest, Decode(answer.Body, &manifest)
 }
 
-// Decode reads a manifest, unless there is too much in it: what takes two
+// Decode reads a manifest, unless there is too much in it.
+func Decode(body []byte, into any) error {
+	if err := CheckValues(body); err != nil {
+		return err
+	}
+	return json.Unmarshal(body, into)
+}
+
+// CheckValues refuses a manifest in which there is too much: what takes two
 // bytes of JSON takes a hundred of memory, and four megabytes of it would be
 // more than the server has.
-func Decode(body []byte, into any) error {
+func CheckValues(body []byte) error {
 	if got := values(body); got > maxValues {
 		return fmt.Errorf("it holds some %d values, %d are read", got, maxValues)
 	}
-	return json.Unmarshal(body, into)
+	return nil
 }
 
 // values is how many values a JSON text holds at most.

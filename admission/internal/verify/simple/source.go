@@ -16,6 +16,7 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/flight"
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/attached"
 )
 
 const (
@@ -55,6 +56,9 @@ func fetchManifest(ctx context.Context, named reference.Named, repository Fetch)
 	}
 	if status != http.StatusOK {
 		return nil, "", fmt.Errorf("the registry answered %d for the manifest %s", status, version)
+	}
+	if err := attached.CheckValues(body); err != nil {
+		return nil, "", fmt.Errorf("manifest %s: %w", version, err)
 	}
 	found, err := manifest.Digest(body)
 	if err != nil {

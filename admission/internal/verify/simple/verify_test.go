@@ -146,6 +146,8 @@ func TestEachWayThatThereIsNothingToJudgeIsToldApart(t *testing.T) {
 			func(err error) bool { return errors.Is(err, ErrNoName) }},
 		"registry in capitals": {Request{Reference: "REGISTRY/team/app:v1", Store: store(), Requirements: ring},
 			func(err error) bool { return errors.Is(err, ErrNoName) }},
+		"manifest of countless nothings": {Request{Repository: serve(map[string][]byte{"manifests/v1": []byte(`{"signatures":[` + strings.Repeat("{},", 1<<20) + `{}]}`)}), Store: store(), Requirements: ring},
+			func(err error) bool { return strings.Contains(err.Error(), "values") }},
 		"no such image": {Request{Repository: fail(404, nil), Store: store(), Requirements: ring}, func(err error) bool { return errors.Is(err, ErrNoImage) }},
 		"other manifest for the digest": {Request{Reference: "registry.local:9001/team/app@" + noneOf,
 			Repository: serve(map[string][]byte{"manifests/" + noneOf: imageManifest}), Store: store(s.Sign("one", signedName, imageManifest)), Requirements: ring},
