@@ -24,8 +24,21 @@ CA_KEYS = ('trustedCA', 'TrustedCACert', 'caCert')
 # Neither the server nor a container runtime can read what begins so.
 _BARE_IPV6 = re.compile('[0-9a-fA-F]*:[0-9a-fA-F]*:')
 
+# How the names of images of a registry begin, as in the chart.
+_BEGINNING = re.compile(
+    r'([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?'
+    r'(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:.]+\])'
+    r'(:[0-9]+)?(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*/?\Z')
+
 # As in the chart's schema.
 MOST_REPLICAS = 100
+
+# Keys whose default Helm drops for an empty value, and that the chart needs.
+NEED_A_VALUE = ('trustServers', 'defaultPolicy', 'exemptNamespaces',
+                'replicaCount', 'trustFreshness', 'trustStaleness',
+                'logLevel')
+# Below these any key may be left empty.
+_FREE = ('affinity', 'resources')
 
 
 def about(user_overrides):
@@ -34,6 +47,7 @@ def about(user_overrides):
     if found:
         return found
     return (about_keys(values, override_keys.OVERRIDE_KEYS)
+            + about_empty(values, override_keys.OVERRIDE_KEYS)
             + about_trust_servers(values.get('trustServers'))
             + about_namespaces(values.get('exemptNamespaces'))
             + about_replicas(values.get('replicaCount'))
@@ -74,7 +88,7 @@ def about_keys(values, known, path=''):
     ``known`` has the shape of override_keys.OVERRIDE_KEYS.
     """
     if isinstance(known, tuple):
-        # An empty value means the default, as it does in the chart.
+        # What may be empty is for about_empty to say.
         if values is None or values in known:
             return []
         return ['%s is "%s", but can only be %s.' % (
@@ -95,6 +109,24 @@ def about_keys(values, known, path=''):
             found.append('The key "%s" is unknown; %s.' % (
                 name, _nearest(key, known)))
     return found
+
+
+def about_empty(values, known):
+    """Say which keys are there without the value that they need."""
+    empty = [key for key in NEED_A_VALUE
+             if key in values and values[key] is None]
+    for section in sorted(set(known).intersection(values)):
+        if not isinstance(known[section], dict) or section in _FREE:
+            continue
+        below = values[section]
+        if below is None:
+            empty.append(section)
+        elif isinstance(below, dict):
+            empty += ['%s.%s' % (section, key)
+                      for key in sorted(set(known[section]).intersection(
+                          below)) if below[key] is None]
+    return ['%s is given without a value: leave the key out, or give it one.'
+            % key for key in empty]
 
 
 def _nearest(key, known):
@@ -134,6 +166,8 @@ def about_trust_servers(servers):
                 '%s.registry is "%s", but is written without scheme, as in '
                 'the names of images: %s.' % (
                     path, _shown(registry), _host_of(registry)))
+        elif registry and not _BARE_IPV6.match(_shown(registry)):
+            found += about_registry(path, _shown(registry))
         for key, example in (('registry', '[fd00::1]:9001'),
                              ('url', 'https://[fd00::1]:4443')):
             if _BARE_IPV6.match(_host_of(server.get(key))):
@@ -141,6 +175,22 @@ def about_trust_servers(servers):
                     '%s.%s is "%s", but an IPv6 address stands in brackets, '
                     'as in %s.' % (path, key, _shown(server[key]), example))
     return found
+
+
+def about_registry(path, registry):
+    """Say that the entry of a registry would judge no image, or others'."""
+    below = registry[:-2] if registry.endswith('/*') else registry
+    if below != registry and '*' not in below:
+        return ['%s.registry is "%s", but all images below it are meant '
+                'without a star: %s.' % (path, registry, below)]
+    if '*' in registry:
+        return ['%s.registry is "%s", but a star would take in registries of '
+                'others; write an entry for each.' % (path, registry)]
+    if not _BEGINNING.match(registry):
+        return ['%s.registry is "%s", but has to be HOST[:PORT][/PATH], as '
+                'image names begin, without tag or digest.' % (
+                    path, registry)]
+    return []
 
 
 def _is_https(url):

@@ -110,12 +110,50 @@ class Keys(unittest.TestCase):
             about(defaultPolicy='block'))
         self.assertEqual([], about(defaultPolicy='deny'))
 
+    def test_a_key_that_needs_a_value_may_not_be_empty(self):
+        # Helm would drop the default, of exempt namespaces for example.
+        for key in sentences.NEED_A_VALUE:
+            self.assertEqual(
+                ['%s is given without a value: leave the key out, or give '
+                 'it one.' % key], about(**{key: None}))
+        self.assertEqual(
+            ['proxy is given without a value: leave the key out, or give it '
+             'one.',
+             'webHooks.failurePolicy is given without a value: leave the key '
+             'out, or give it one.'],
+            about(webHooks={'failurePolicy': None}, proxy=None))
+
+    def test_a_key_that_may_mean_nothing_may_be_empty(self):
+        self.assertEqual([], about(
+            tolerations=None, nodeSelector=None, caCert=None,
+            affinity={'nodeAffinity': None}, resources={'limits': None},
+            PostUpgradePolicy=None))
+
 
 class TrustServers(unittest.TestCase):
 
     def problems(self, **server):
         return about(trustServers=[dict(
             {'registry': 'r:9001', 'url': 'https://n:4443'}, **server)])
+
+    def test_a_registry_that_begins_no_image_gets_what_to_write(self):
+        # Its entry would match nothing, and the default policy would judge.
+        for registry, cure in (
+                ('r.io/*', 'meant without a star: r.io.'),
+                ('*.r.io', 'a star would take in registries of others'),
+                ('r.io/team:v1', 'HOST[:PORT][/PATH]'),
+                ('/r.io', 'HOST[:PORT][/PATH]'),
+                ('r.io//team', 'HOST[:PORT][/PATH]'),
+                ('r.io/Team', 'HOST[:PORT][/PATH]')):
+            sentence, = self.problems(registry=registry)
+            self.assertIn('trustServers[0].registry is "%s"' % registry,
+                          sentence)
+            self.assertIn(cure, sentence)
+
+    def test_a_registry_may_have_port_path_and_address(self):
+        for registry in ('localhost', 'Harbor.example.com', '10.0.0.1:5000',
+                         '[fd00::1]:9001', 'r.io/team_a/b--c/d.e/'):
+            self.assertEqual([], self.problems(registry=registry))
 
     def test_a_trailing_slash_is_accepted(self):
         self.assertEqual([], self.problems(url='https://n:4443/'))
@@ -252,7 +290,7 @@ class Namespaces(unittest.TestCase):
 class Replicas(unittest.TestCase):
 
     def test_a_number_passes_also_as_text(self):
-        for count in (1, 2, '3', 100, None):
+        for count in (1, 2, '3', 100):
             self.assertEqual([], about(replicaCount=count))
 
     def test_what_is_no_number_of_servers_is_told(self):
@@ -265,7 +303,7 @@ class Budget(unittest.TestCase):
 
     def test_one_that_lets_a_server_go_passes(self):
         for budget in ({'maxUnavailable': 1}, {'maxUnavailable': '2'},
-                       {'enabled': False}, None):
+                       {'enabled': False}):
             self.assertEqual([], about(podDisruptionBudget=budget))
 
     def test_one_that_lets_none_go_is_told(self):
