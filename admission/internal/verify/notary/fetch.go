@@ -21,8 +21,9 @@ import (
 const (
 	maxSmall    = 1 << 20  // root, timestamp
 	maxLarge    = 16 << 20 // snapshot, targets, delegations
-	maxAhead    = 32 << 20 // fetched before the library asks, in all
-	maxHeld     = 64 << 20 // fetched for one update, in all
+	maxAhead    = 16 << 20 // fetched before the library asks, in all
+	maxHeld     = 24 << 20 // fetched for one update, in all
+	maxLight    = 1 << 20  // of an update that others may run beside
 	maxRoles    = 256
 	concurrency = 8
 )
@@ -46,6 +47,10 @@ type fetch struct {
 	mu    sync.Mutex
 	files map[string]*file
 	held  int64 // bytes of all files
+
+	heavy chan struct{} // has room for the one update that is
+	turn  sync.Mutex    // of those who ask for that room
+	alone bool          // it is this one
 }
 
 type file struct {
@@ -64,9 +69,10 @@ type failedFile struct {
 func (f *failedFile) Error() string { return f.name + ": " + f.err.Error() }
 func (f *failedFile) Unwrap() error { return f.err }
 
-func newFetch(ctx context.Context, t *registry.Transport, server, gun string, credentials []registry.Credential) *fetch {
+func newFetch(ctx context.Context, t *registry.Transport, heavy chan struct{}, server, gun string,
+	credentials []registry.Credential) *fetch {
 	return &fetch{
-		ctx: ctx, transport: t, credentials: credentials,
+		ctx: ctx, transport: t, heavy: heavy, credentials: credentials,
 		base:  server + "/v2/" + gun + "/_trust/tuf/",
 		scope: "repository:" + gun + ":pull",
 		slots: make(chan struct{}, concurrency),
@@ -74,8 +80,14 @@ func newFetch(ctx context.Context, t *registry.Transport, server, gun string, cr
 	}
 }
 
-// wait returns when nothing is being fetched any more.
-func (f *fetch) wait() { f.busy.Wait() }
+// end returns when nothing is being fetched any more. It is called when
+// nothing that was fetched is wanted any more.
+func (f *fetch) end() {
+	f.busy.Wait()
+	if f.alone {
+		<-f.heavy
+	}
+}
 
 // Location names the server for the library's messages.
 func (f *fetch) Location() string { return f.base }
@@ -120,11 +132,17 @@ func (f *fetch) start(name string, size int64) *file {
 
 func (f *fetch) get(name string, size int64) ([]byte, error) {
 	limit := int64(maxLarge)
-	if name == "timestamp" || strings.HasSuffix(name, "root") {
+	small := name == "timestamp" || strings.HasSuffix(name, "root")
+	if small {
 		limit = maxSmall
 	}
 	if size >= 0 && size < limit {
 		limit = size
+	}
+	if !small { // else the limit says nothing of the size
+		if err := f.hold(name, limit); err != nil {
+			return nil, err
+		}
 	}
 	answer, err := f.transport.Do(f.ctx, registry.Request{
 		URL: f.base + name + ".json", Limit: limit, Scope: f.scope, Credentials: f.credentials,
@@ -132,9 +150,10 @@ func (f *fetch) get(name string, size int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !f.hold(len(answer.Body)) {
-		return nil, &registry.Error{Kind: registry.TooLarge, URL: f.base + name + ".json",
-			Err: fmt.Errorf("with all before it, more than the %d bytes that one update accepts", maxHeld)}
+	if small {
+		if err := f.hold(name, int64(len(answer.Body))); err != nil {
+			return nil, err
+		}
 	}
 	// The library's reader of JSON recurses without a bound; this one has one.
 	if !json.Valid(answer.Body) {
@@ -144,14 +163,34 @@ func (f *fetch) get(name string, size int64) ([]byte, error) {
 	return answer.Body, nil
 }
 
-// hold tells whether an update may keep so many bytes more: a long way of
-// roots, or many delegations, are not for who names a server to fill the
-// memory with.
-func (f *fetch) hold(more int) bool {
+// hold lets an update keep so many bytes more: a long way of roots, or many
+// delegations, are not for who names a server to fill the memory with. What is
+// kept becomes many times as much when the library reads it, so of updates
+// that keep more than a little there is one at a time.
+func (f *fetch) hold(name string, more int64) error {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.held += int64(more)
-	return f.held <= maxHeld
+	f.held += more
+	held := f.held
+	f.mu.Unlock()
+	if held > maxHeld {
+		return &registry.Error{Kind: registry.TooLarge, URL: f.base + name + ".json",
+			Err: fmt.Errorf("with all before it, more than the %d bytes that one update accepts", maxHeld)}
+	}
+	if held <= maxLight {
+		return nil
+	}
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	if f.alone {
+		return nil
+	}
+	select {
+	case f.heavy <- struct{}{}:
+		f.alone = true
+		return nil
+	case <-f.ctx.Done():
+		return f.ctx.Err()
+	}
 }
 
 // ahead begins to fetch the targets roles that a snapshot lists. Whether the

@@ -12,6 +12,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/notarytest"
@@ -40,9 +41,9 @@ func TestASnapshotOfHugeFilesHasNoneFetchedAhead(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 20 { // the order of the roles differs
-		f := newFetch(ctx, registry.New(registry.Options{}), "https://trust", "r/app", nil)
+		f := newFetch(ctx, registry.New(registry.Options{}), make(chan struct{}, 1), "https://trust", "r/app", nil)
 		f.ahead(snapshot)
-		f.wait()
+		f.end()
 		for name := range f.files {
 			if strings.HasPrefix(name, "targets/huge") {
 				t.Fatalf("%s is fetched, and %d others", name, len(f.files)-1)
@@ -62,7 +63,7 @@ func TestAnUpdateHoldsOnlySoMuch(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(transport.CloseIdle)
-	f := newFetch(t.Context(), transport, server.URL, "r/app", nil)
+	f := newFetch(t.Context(), transport, make(chan struct{}, 1), server.URL, "r/app", nil)
 	for version := 1; version <= maxHeld/maxSmall; version++ {
 		if _, err := f.GetSized(fmt.Sprintf("%d.root", version), -1); err != nil {
 			t.Fatalf("root %d: %v", version, err)
@@ -73,6 +74,48 @@ func TestAnUpdateHoldsOnlySoMuch(t *testing.T) {
 	if !errors.As(err, &failed) || failed.Kind != registry.TooLarge {
 		t.Errorf("one root more: %v", err)
 	}
+}
+
+func TestOfUpdatesThatHoldMuchThereIsOneAtATime(t *testing.T) {
+	a := notarytest.NewAuthority(t)
+	var asked atomic.Int64
+	server := a.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		fmt.Fprint(w, "{}")
+	}))
+	transport := registry.New(registry.Options{})
+	if err := transport.SetCA(a.PEM); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(transport.CloseIdle)
+	heavy := make(chan struct{}, 1)
+	get := func(ctx context.Context, size int64) (*fetch, error) {
+		f := newFetch(ctx, transport, heavy, server.URL, "r/app", nil)
+		_, err := f.GetSized("targets", size)
+		return f, err
+	}
+	first, err := get(t.Context(), maxLight+1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, giveUp := context.WithCancel(t.Context())
+	giveUp()
+	second, err := get(ctx, maxLight+1)
+	if !errors.Is(err, context.Canceled) || asked.Load() != 1 {
+		t.Errorf("the second gets %v after %d requests", err, asked.Load())
+	}
+	second.end()
+	light, err := get(t.Context(), maxLight)
+	if err != nil {
+		t.Errorf("one that holds little gets %v", err)
+	}
+	light.end()
+	first.end()
+	third, err := get(t.Context(), maxLight+1)
+	if err != nil {
+		t.Errorf("the next gets %v", err)
+	}
+	third.end()
 }
 
 // A panic in a goroutine of its own would end the process.

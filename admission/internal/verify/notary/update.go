@@ -26,8 +26,8 @@ const maxRotations = 64
 // one of the last time, that is all; otherwise the library follows it.
 func (v *Verifier) update(ctx context.Context, q question, server string, r Request) (*view, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	f := newFetch(ctx, v.transport, server, r.GUN, r.Credentials)
-	defer f.wait()
+	f := newFetch(ctx, v.transport, v.heavy, server, r.GUN, r.Credentials)
+	defer f.end()
 	defer cancel()
 
 	asked := v.now()

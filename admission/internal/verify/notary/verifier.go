@@ -85,6 +85,7 @@ type Verifier struct {
 	log       *slog.Logger
 	memory    *memory
 	updating  flight.Group[*view]
+	heavy     chan struct{} // of updates that take much memory
 }
 
 // New makes a Verifier that has seen nothing yet.
@@ -94,6 +95,7 @@ func New(o Options) *Verifier {
 		freshness: min(max(o.Freshness, 0), longestFresh),
 		staleness: min(max(o.Staleness, 0), longestStale),
 		memory:    newMemory(),
+		heavy:     make(chan struct{}, 1),
 	}
 	if v.transport == nil {
 		v.transport = registry.New(registry.Options{})
