@@ -63,6 +63,13 @@ def replace(name, old, new):
     return change
 
 
+def swap(name, one, other):
+    def change(files):
+        files[name] = files[name].replace(one, b'?').replace(
+            other, one).replace(b'?', other)
+    return change
+
+
 def append(name, text):
     def change(files):
         files[name] += text.encode()
@@ -246,6 +253,12 @@ FAULTS = [
     ('armada manifest, 5.0 to 8.0',
      replace(ARMADA, '- portieris-chart', ''), 'installs no chart'),
     ('armada manifest, 5.0 to 8.0',
+     replace(ARMADA, 'chart_groups:', 'chart_groups:\n    - missing'),
+     'the chart group missing is not defined'),
+    ('armada manifest, 5.0 to 8.0',
+     replace(ARMADA, 'chart_name: portieris', 'chart: portieris'),
+     'has no data.chart_name'),
+    ('armada manifest, 5.0 to 8.0',
      replace(ARMADA, '- portieris-chart', '- portieris-charts'),
      'the chart portieris-charts of a chart group is not defined'),
     ('armada manifest, 5.0 to 8.0',
@@ -269,6 +282,9 @@ FAULTS = [
      replace(REPOSITORY, 'helm_charts/stx-platform', 'helm_charts/mine'),
      'does not end in starlingx or stx-platform'),
     ('FluxCD manifests, 7.0 to master',
+     replace(REPOSITORY, 'helm_charts/stx-platform', 'helm_charts/starlingx'),
+     'metadata.yaml names another helm_repo'),
+    ('FluxCD manifests, 7.0 to master',
      replace(REPOSITORY, 'kind: HelmRepository', 'kind: GitRepository'),
      'does not begin with the HelmRepository'),
     ('FluxCD manifests, 7.0 to master', drop(RELEASE), 'is missing'),
@@ -278,6 +294,9 @@ FAULTS = [
      replace(RELEASE, 'valuesKey: portieris-static-overrides.yaml',
              'valuesKey: portieris-static.yaml'),
      'valuesKey ends in -static-overrides.yaml'),
+    ('FluxCD manifests, 7.0 to master',
+     swap(RELEASE, b'portieris-static-', b'portieris-system-'),
+     'must list static before system overrides'),
     ('FluxCD manifests, 7.0 to master',
      replace(RELEASE, 'version: 2.0.1', 'version: 2.0'),
      'spec.chart.spec.version is missing or no text'),
