@@ -76,6 +76,27 @@ func TestAnUpdateHoldsOnlySoMuch(t *testing.T) {
 	}
 }
 
+func TestCountlessNothingsAreNoTrustData(t *testing.T) {
+	a := notarytest.NewAuthority(t)
+	server := a.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"signed":[[]%s]}`, strings.Repeat(",[]", 1<<17))
+	}))
+	transport := registry.New(registry.Options{})
+	if err := transport.SetCA(a.PEM); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(transport.CloseIdle)
+	for _, name := range []string{"root", "timestamp", "targets"} {
+		f := newFetch(t.Context(), transport, make(chan struct{}, 1), server.URL, "r/app", nil)
+		_, err := f.GetSized(name, -1)
+		var failed *registry.Error
+		if !errors.As(err, &failed) || failed.Kind != registry.Garbage {
+			t.Errorf("%s: %v", name, err)
+		}
+		f.end()
+	}
+}
+
 func TestOfUpdatesThatHoldMuchThereIsOneAtATime(t *testing.T) {
 	a := notarytest.NewAuthority(t)
 	var asked atomic.Int64
