@@ -167,6 +167,10 @@ def schema_of(value):
     narrowed = dict({'type': name}, **value.narrowed)
     if narrowed['type'] == 'integer':
         narrowed = number(narrowed)
+    elif 'enum' not in narrowed:
+        # Helm takes a null away, but not from values that it uses again. The
+        # templates know what can be without a value.
+        narrowed['type'] = [narrowed['type'], 'null']
     return dict(about, **narrowed)
 
 

@@ -226,6 +226,16 @@ def test_notes_say_what_is_asked_for_and_what_is_at_risk(release):
     assert 'helm test portieris-portieris -n portieris --logs' in asking
 
 
+def test_key_without_value_is_none_in_values_used_again_too(platform):
+    oldest = Installed(platform, fetched('v3.8.1'))
+    oldest.upgrade('default', '--set', 'imagePullSecrets=null,affinity=null,'
+                   'trustedCA=null,keepPolicies=null')
+
+    again = oldest.run('upgrade', str(CHART), '--reuse-values')
+
+    assert again.returncode == 0, again.stderr
+
+
 def test_policies_follow_the_values(release):
     release.upgrade('deny-all')
     entries = release.cluster.get('clusterimagepolicy', 'portieris-default')[
