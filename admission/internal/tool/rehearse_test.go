@@ -124,6 +124,24 @@ func TestTheReportIsForPeopleAndForPrograms(t *testing.T) {
 	}
 }
 
+func TestTheTableHoldsNoFormulaOfAPodsAuthor(t *testing.T) {
+	for image, want := range map[string]string{
+		`=HYPERLINK("https://evil.example.com")`: `"=HYPERLINK(\"https://evil.example.com\")"`,
+		"=1+1":                                   "'=1+1", "@x": "'@x", "r:9001/app": "r:9001/app",
+		"a\x1b[2J": `"a\x1b[2J"`,
+	} {
+		var table bytes.Buffer
+		report := Rehearsal{Rows: []Row{{Image: image}}}
+		if err := report.CSV(&table); err != nil {
+			t.Fatal(err)
+		}
+		lines, err := csv.NewReader(&table).ReadAll()
+		if err != nil || len(lines) != 2 || lines[1][0] != want {
+			t.Errorf("%q stands there as %q, %v", image, lines, err)
+		}
+	}
+}
+
 func TestManyNamespacesAreNotAllNamed(t *testing.T) {
 	got := few([]string{"a", "b", "c", "d", "e", "f"})
 	if got != "6 namespaces: a, b, c, d, e, ..." {

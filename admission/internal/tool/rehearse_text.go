@@ -45,7 +45,7 @@ func (r Rehearsal) CSV(out io.Writer) error {
 	lines := [][]string{{"image", "result", "reason", "pods", "namespaces",
 		"policy", "entry", "sentence", "cure"}}
 	for _, row := range r.Rows {
-		line := []string{row.Image, string(row.Result), row.code(),
+		line := []string{noFormula(plain(row.Image)), string(row.Result), row.code(),
 			strconv.Itoa(row.Pods), strings.Join(row.Namespaces, " "),
 			row.Policy, row.Entry, "", ""}
 		if row.Reason != nil {
@@ -54,6 +54,15 @@ func (r Rehearsal) CSV(out io.Writer) error {
 		lines = append(lines, line)
 	}
 	return writer.WriteAll(lines)
+}
+
+// noFormula keeps a spreadsheet from reckoning with what the author of a pod
+// wrote: no image's name begins so.
+func noFormula(text string) string {
+	if strings.IndexAny(text, "=+-@") == 0 {
+		return "'" + text
+	}
+	return text
 }
 
 // Counted is a number of things, in the singular if it is one.
