@@ -101,6 +101,10 @@ func Verify(ctx context.Context, r Request) (string, error) {
 	if len(signatures) == 0 {
 		return "", ErrUnsigned
 	}
+	signatures, problem := readable(signatures)
+	if len(signatures) == 0 {
+		return "", &Refused{problem.Error()}
+	}
 	if err := judge(ctx, policy, &source{imageName{named}, content, signatures}); err != nil {
 		return "", err
 	}
