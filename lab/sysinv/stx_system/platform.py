@@ -51,8 +51,6 @@ class Application(object):
         self.charts = []
         self.mode = None
         self.app_metadata = {}
-        # Asked for on 7.0 and 8.0, which know armada as well.
-        self.is_fluxcd_app = True
 
     @property
     def id(self):

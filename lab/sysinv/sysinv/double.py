@@ -39,7 +39,6 @@ MODULES = (
     'sysinv.helm.kustomize_base',
     'sysinv.helm.kustomize_generic',
     'sysinv.helm.manifest_base',
-    'sysinv.helm.manifest_generic',
 )
 
 _state = {'release': 'master', 'dbapi': None}

@@ -15,11 +15,6 @@ class SysinvException(Exception):
         super(SysinvException, self).__init__(message)
 
 
-class Conflict(SysinvException):
-    message = 'Conflict.'
-    code = 409
-
-
 class Invalid(SysinvException):
     message = 'Unacceptable parameters.'
     code = 400
@@ -38,18 +33,6 @@ class ApplicationApplyFailure(SysinvException):
     message = 'Application %(name)s encountered a transient failure.'
 
 
-class HelmFailure(SysinvException):
-    message = 'Helm operation failure: %(reason)s'
-
-
-class HelmTillerFailure(SysinvException):
-    message = 'Helm operation failure: %(reason)s'
-
-
-class HelmOverrideAlreadyExists(Conflict):
-    message = 'A helm override %(name)s in %(namespace)s already exists.'
-
-
 class HelmOverrideNotFound(NotFound):
     message = 'No helm override %(name)s in namespace %(namespace)s.'
 
@@ -63,21 +46,8 @@ class InvalidHelmNamespace(Invalid):
     message = 'Chart %(chart)s has no overrides in namespace %(namespace)s.'
 
 
-class KubeAppAbort(SysinvException):
-    message = 'Operation aborted by user.'
-
-
-class KubeAppAlreadyExists(Conflict):
-    message = 'Application %(name)s (%(version)s) already exists.'
-
-
 class KubeAppApplyFailure(SysinvException):
     message = ('Deployment of application %(name)s (%(version)s) failed: '
-               '%(reason)s')
-
-
-class KubeAppDeleteFailure(SysinvException):
-    message = ('Delete of application %(name)s (%(version)s) failed: '
                '%(reason)s')
 
 
@@ -85,25 +55,12 @@ class KubeAppNotFound(NotFound):
     message = 'No application with name %(name)s.'
 
 
-class KubeAppUploadFailure(SysinvException):
-    message = ('Upload of application %(name)s (%(version)s) failed: '
-               '%(reason)s')
-
-
 class KubeNamespaceDeleteTimeout(SysinvException):
     message = 'Namespace %(name)s was not deleted in time.'
 
 
-class LifecycleMissingInfo(SysinvException):
-    message = 'A lifecycle hook lacks information.'
-
-
 class LifecycleSemanticCheckException(SysinvException):
     message = 'A semantic check of the application failed.'
-
-
-class LifecycleSemanticCheckOperationNotSupported(SysinvException):
-    message = '%(mode)s %(op)s is not supported for application %(name)s.'
 
 
 class LifecycleSemanticCheckOpererationBlocked(SysinvException):

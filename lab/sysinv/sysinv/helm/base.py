@@ -12,8 +12,6 @@ from sysinv.helm import common
 class BaseHelm(object):
     """One instance per chart plugin, alive as long as the conductor."""
 
-    DEFAULT_REGION_NAME = 'RegionOne'
-    CEPH_MON_SERVICE_PORT = 6789
     SUPPORTED_NAMESPACES = []
     SUPPORTED_APP_NAMESPACES = {}
 
@@ -33,9 +31,6 @@ class BaseHelm(object):
         if '_system' not in self.context:
             self.context['_system'] = self.dbapi.isystem_get_one()
         return self.context['_system']
-
-    def _system_mode(self):
-        return self.dbapi.isystem_get_one().system_mode
 
     def _get_service_parameter(self, service, section, name):
         try:
@@ -81,17 +76,11 @@ class BaseHelm(object):
         return (row.system_overrides or {}).get(
             common.HELM_CHART_ATTR_ENABLED, False)
 
-    def get_namespaces(self):
-        return self.SUPPORTED_NAMESPACES
-
     def get_namespaces_by_app(self, app_name):
         return self.SUPPORTED_APP_NAMESPACES.get(app_name, [])
 
     def get_overrides(self, namespace=None):
         return {}
-
-    def version_check(self, app_version):
-        return True
 
     def execute_manifest_updates(self, operator):
         """Do nothing: a chart that can be disabled says so itself."""

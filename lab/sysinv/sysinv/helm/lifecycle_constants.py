@@ -1,36 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys of a hook's extra information, and the hook values from 11.0 on."""
+"""Keys of a hook's extra information."""
 
 
 class LifecycleConstants(object):
-    ABORTED_OP = 'aborted_op'
-    ACTION = 'action'
-    APP_APPLIED = 'app_applied'
-    APP_LIFECYCLE_FORCE_OPERATION = 'force'
-    APP_LIFECYCLE_MODE_AUTO = 'auto'
-    APP_LIFECYCLE_MODE_MANUAL = 'manual'
-    APP_LIFECYCLE_OPERATION_MTC_ACTION = 'mtc-action'
-    APP_LIFECYCLE_TIMING_POST = 'post'
-    APP_LIFECYCLE_TIMING_PRE = 'pre'
-    APP_LIFECYCLE_TIMING_STATUS = 'status'
-    APP_LIFECYCLE_TYPE_FLUXCD_REQUEST = 'fluxcd-request'
-    APP_LIFECYCLE_TYPE_MANIFEST = 'manifest'
-    APP_LIFECYCLE_TYPE_OPERATION = 'operation'
-    APP_LIFECYCLE_TYPE_RBD = 'rbd'
-    APP_LIFECYCLE_TYPE_RESOURCE = 'resource'
-    APP_LIFECYCLE_TYPE_SEMANTIC_CHECK = 'check'
-    APP_REMOVED = 'app_removed'
-    APP_STATUS = 'app_status'
-    EVALUATE_REAPPLY_TRIGGER = 'trigger'
     EXTRA = 'extra'
-    FROM_APP = 'from_app'
-    FROM_APP_VERSION = 'from_app_version'
-    MANIFEST_APPLIED = 'manifest_applied'
-    RELEASE = 'release'
-    RETURN_CODE = 'rc'
-    TO_APP = 'to_app'
-    TO_APP_VERSION = 'to_app_version'
-    TRIGGER_CONFIGURE_REQUIRED = 'configure_required'
-    TRIGGER_DELTA_FIELDS = 'delta_fields'
-    TRIGGER_OPENSTACK_WORKER = 'openstack_worker'
-    TRIGGER_TYPE = 'type'
