@@ -142,8 +142,11 @@ def test_program_that_is_interrupted_may_clean_up(tmp_path):
 def test_interrupted_verb_leaves_no_half_file(tmp_path, number):
     done = subprocess.run(
         [sys.executable, '-c',
-         'import os, sys\n'
+         'import os, signal, sys\n'
          'from portieris_app import build, cli, packing\n'
+         # nohup and background jobs of a shell have switched them off.
+         'signal.signal(signal.SIGINT, signal.default_int_handler)\n'
+         'signal.signal(signal.SIGHUP, signal.SIG_DFL)\n'
          'def half(output, version, wheel):\n'
          '    with packing.replacing(output) as new:\n'
          '        open(new, "w").write("half")\n'

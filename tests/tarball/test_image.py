@@ -3,9 +3,11 @@ import gzip
 import io
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import tarfile
+import tempfile
 
 import pytest
 
@@ -103,6 +105,29 @@ def test_skopeo_reads_the_image(packed, form):
     assert found['Os'] == 'linux'
     if form == 'oci-archive':
         assert found['Digest'] == packed.result['digest']
+
+
+def test_skopeo_reads_the_image_without_being_root(packed, tmp_path):
+    """It takes folders that the tar only implies for root's."""
+    if not shutil.which('skopeo'):
+        pytest.skip('needs skopeo')
+    words, home = [], tmp_path
+    if not os.geteuid():
+        # Folders of pytest are root's alone.
+        words = ['setpriv', '--reuid=65534', '--regid=65534',
+                 '--clear-groups', '--']
+        home = pathlib.Path(tempfile.mkdtemp(prefix='nobody-'))
+        os.chmod(home, 0o777)
+    try:
+        image = shutil.copy(packed.image, home)
+        os.chmod(image, 0o644)
+        subprocess.run(
+            [*words, 'skopeo', 'inspect', 'oci-archive:%s' % image],
+            env=dict(os.environ, HOME=str(home), TMPDIR=str(home)),
+            stdout=subprocess.DEVNULL, check=True)
+    finally:
+        if home != tmp_path:
+            shutil.rmtree(home)
 
 
 def test_missing_go_gives_a_sentence(packed):

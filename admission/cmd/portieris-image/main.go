@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -109,8 +110,9 @@ func blob(descriptor v1.Descriptor) string {
 	return "blobs/" + descriptor.Digest.Algorithm + "/" + descriptor.Digest.Hex
 }
 
-// archive writes the files below folder into a tar, in the order of their
-// names.
+// archive writes what is below folder into a tar, in the order of the names.
+// A folder that the tar only implies is made as root's by skopeo, which fails
+// for everybody else.
 func archive(folder, output string, when time.Time) error {
 	target, err := os.Create(output)
 	if err != nil {
@@ -119,14 +121,17 @@ func archive(folder, output string, when time.Time) error {
 	defer target.Close()
 	packed := tar.NewWriter(target)
 	err = filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
+		if err != nil || path == folder {
 			return err
 		}
 		inside, err := filepath.Rel(folder, path)
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			return add(packed, inside+"/", 0o755, nil, when)
+		}
+		content, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
@@ -190,9 +195,7 @@ func tree(program []byte, when time.Time) ([]byte, error) {
 		name string
 		mode int64
 	}{{"etc/", 0o755}, {"etc/certs/", 0o755}, {"run/", 0o1777}, {"tmp/", 0o1777}} {
-		if err := writer.WriteHeader(&tar.Header{
-			Typeflag: tar.TypeDir, Name: folder.name, Mode: folder.mode, ModTime: when,
-		}); err != nil {
+		if err := add(writer, folder.name, folder.mode, nil, when); err != nil {
 			return nil, err
 		}
 	}
@@ -203,9 +206,14 @@ func tree(program []byte, when time.Time) ([]byte, error) {
 	return packed.Bytes(), err
 }
 
+// add writes one entry; that of a folder has a name that ends in a slash.
 func add(writer *tar.Writer, name string, mode int64, content []byte, when time.Time) error {
+	kind := byte(tar.TypeReg)
+	if strings.HasSuffix(name, "/") {
+		kind = tar.TypeDir
+	}
 	if err := writer.WriteHeader(&tar.Header{
-		Typeflag: tar.TypeReg, Name: name, Mode: mode, Size: int64(len(content)), ModTime: when,
+		Typeflag: kind, Name: name, Mode: mode, Size: int64(len(content)), ModTime: when,
 	}); err != nil {
 		return err
 	}
