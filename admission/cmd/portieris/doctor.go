@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
 	"syscall"
 	"time"
@@ -20,6 +21,9 @@ func doctorCommand(args []string, out io.Writer) error {
 	kubeconfig := flags.String("kubeconfig", "",
 		"kubeconfig `file`; default: $KUBECONFIG, else the pod's own account")
 	e := tool.Examination{Every: time.Second}
+	e.Waiting = func(err error) {
+		fmt.Fprintf(os.Stderr, "waiting up to %s, because %v\n", e.Wait, err)
+	}
 	flags.StringVar(&e.Namespace, "server-namespace", ownNamespace(),
 		"`namespace` of the admission server ($PORTIERIS_NAMESPACE)")
 	flags.StringVar(&e.Address, "address", "",

@@ -45,6 +45,8 @@ type Examination struct {
 	// Wait is how long a renewed certificate may take until it is served, and
 	// Every how often it is looked for meanwhile.
 	Wait, Every time.Duration
+	// Waiting is told once of each look that is not good yet and is repeated.
+	Waiting func(error)
 }
 
 // Images for the pods that are asked for. The first is matched by no pattern
@@ -111,10 +113,13 @@ func (e Examination) until(ctx context.Context, look func() error) error {
 	tick := time.NewTicker(e.Every)
 	defer tick.Stop()
 	over := time.After(e.Wait)
-	for {
+	for first := true; ; first = false {
 		err := look()
 		if err == nil {
 			return nil
+		}
+		if first {
+			e.Waiting(err)
 		}
 		select {
 		case <-ctx.Done():

@@ -81,7 +81,8 @@ func healthy(t *testing.T, name string) (Examination, *patient) {
 	p := &patient{stored: chain, bundle: chain, denied: errors.New(invalid)}
 	return Examination{Patient: p, Namespace: "portieris",
 		Address: listener.Addr().String(), Pods: "default",
-		Image: ImageOfNoRegistry, Every: time.Millisecond}, p
+		Image: ImageOfNoRegistry, Every: time.Millisecond,
+		Waiting: func(error) {}}, p
 }
 
 func examined(e Examination) (string, error) {
@@ -191,8 +192,13 @@ func TestARenewedCertificateIsWaitedFor(t *testing.T) {
 	p.stored, _ = certtest.Pair(t, "portieris.portieris.svc")
 	e.Patient = &late{patient: p, then: served}
 	e.Wait = time.Minute
+	var waits []string
+	e.Waiting = func(err error) { waits = append(waits, err.Error()) }
 	if text, err := examined(e); err != nil {
 		t.Errorf("the doctor says %v\n%s", err, text)
+	}
+	if len(waits) != 1 || !strings.Contains(waits[0], "is not the one in") {
+		t.Errorf("it says while it waits: %q", waits)
 	}
 }
 
