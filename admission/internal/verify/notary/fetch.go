@@ -166,6 +166,9 @@ func (f *fetch) get(name string, size int64) ([]byte, error) {
 		return nil, &registry.Error{Kind: registry.Garbage, URL: f.base + name + ".json",
 			Err: fmt.Errorf("it holds %d values in %d bytes, which no trust data does", got, len(answer.Body))}
 	}
+	if err := checkKeys(answer.Body); err != nil {
+		return nil, &registry.Error{Kind: registry.Garbage, URL: f.base + name + ".json", Err: err}
+	}
 	return answer.Body, nil
 }
 
