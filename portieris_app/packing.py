@@ -60,6 +60,10 @@ def export(source, target, refused=lambda name, folder: False):
 
     try:
         shutil.copytree(source, target, ignore=leave_out)
+    except shutil.Error as error:
+        one, other, why = error.args[0][0]
+        raise Failure('Cannot copy %s to %s: %s.' % (one, other, why)) \
+            from error
     except OSError as error:
         raise Failure('Cannot read the sources in %s: %s.' % (
             source, error.strerror or error)) from error

@@ -72,7 +72,8 @@ def run(cmd, what, log_path=None, cwd=None, env=None):
         if status:
             raise Failure('%s: "%s" ended with %d. The end of %s:\n%s' % (
                 what, ' '.join(shlex.quote(str(word)) for word in cmd),
-                status, log_path or 'what it said', tail(log)))
+                status, log_path or 'what it said',
+                tail(log) or '  (nothing)'))
 
 
 def opened(log_path):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads a tarball of unknown origin into memory, within bounds."""
 
+import errno
 import functools
 import gzip
 import io
@@ -20,6 +21,9 @@ from portieris_app.verifying import Wrong
 MAX_PACKED = 64 << 20
 MAX_UNPACKED = 256 << 20
 MAX_MEMBERS = 10000
+
+# Faults of the disk here, and not of a name in the tarball.
+OURS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
 LOADER = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
@@ -101,6 +105,8 @@ def write(files, folder):
             with open(path, 'wb') as target:
                 target.write(content)
         except OSError as error:
+            if error.errno in OURS:
+                raise
             raise Wrong('member %s cannot be unpacked: %s' % (
                 name, error.strerror)) from error
 

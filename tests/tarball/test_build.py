@@ -3,6 +3,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -162,6 +163,17 @@ def test_link_among_the_sources_is_refused(checkout):
 
     assert done.returncode == 1
     assert 'link.yaml is a symbolic link' in done.stderr
+
+
+def test_copy_that_fails_names_both_ends(tmp_path, monkeypatch):
+    def fails(source, *_, **__):
+        raise shutil.Error([(source + '/a', '/full/a', 'no space'),
+                            (source + '/b', '/full/b', 'no space')])
+
+    monkeypatch.setattr(shutil, 'copytree', fails)
+
+    with pytest.raises(Failure, match='^Cannot copy /s/a to /full/a: no spa'):
+        packing.export('/s', str(tmp_path / 'target'))
 
 
 def test_plugin_that_does_not_build_shows_why(checkout):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import base64
 import copy
+import errno
 import gzip
 import hashlib
 import io
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from portieris_app import checkout
+from portieris_app import cli
 from portieris_app import packing
 from portieris_app import verify
 from portieris_app.verifying import package as packages
@@ -521,6 +523,19 @@ def test_bomb_in_the_wheel_is_not_unpacked(files, tmp_path, monkeypatch):
     monkeypatch.setattr(packages, 'MAX_MEMBERS', 12)
 
     assert 'is not a sound wheel' in failures(path)['wheels']
+
+
+def test_full_disk_is_no_fault_of_the_tarball(built, monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(packages.os, 'makedirs', full)
+
+    assert cli.main(['verify', str(built.tarball)]) == 1
+
+    said = capsys.readouterr()
+    assert 'FAIL' not in said.out
+    assert 'No space left on device. Make room there' in said.err
 
 
 def test_code_of_the_tarball_can_be_left_alone(files, tmp_path):
