@@ -21,9 +21,9 @@ def section(label):
     return rest.partition('\n.. _')[0]
 
 
-def typed(label, containing):
-    """Return the commands of the one block that holds a text."""
-    (block,) = [block for block in manual.blocks(section(label), 'console')
+def typed(text, containing):
+    """Return the commands of the one block of a text that holds another."""
+    (block,) = [block for block in manual.blocks(text, 'console')
                 if containing in block]
     return '\n'.join(line[2:] for line in block.splitlines()
                      if line.startswith('$ '))
@@ -52,7 +52,7 @@ def asks(protected, namespace):
 def protected_again(protected, types, asks):
     """Type the way back from an emergency, and see that it is one."""
     def back():
-        types(typed('emergency', 'ReapplyAdmissionWebhook'))
+        types(typed(section('emergency'), 'ReapplyAdmissionWebhook'))
         protected.until('an unsigned image is denied',
                         lambda: DENIAL in asks().text)
         assert protected.kubectl(
@@ -61,7 +61,7 @@ def protected_again(protected, types, asks):
 
 
 def test_evidence_is_kept(types, tmp_path):
-    types(typed('evidence', 'mkdir'))
+    types(typed(section('evidence'), 'mkdir'))
 
     (folder,) = tmp_path.iterdir()
     kept = {path.name: path.stat().st_size for path in folder.iterdir()}
@@ -71,13 +71,19 @@ def test_evidence_is_kept(types, tmp_path):
 
 
 def test_doctor_comes_without_helm(types):
-    text = types(typed('doctor', 'run doctor'))
+    text = types(typed(section('doctor'), 'run doctor'))
 
     assert text.count('ok      ') == 4, text
 
 
+def test_metrics_are_read_without_prometheus(types):
+    text = types(typed(manual.read('operate/observe.rst'), '--raw'))
+
+    assert 'portieris_build_info{' in text
+
+
 def test_one_namespace_is_let_out_and_in(types, asks, protected):
-    types(typed('emergency', 'namespace=skip'))
+    types(typed(section('emergency'), 'namespace=skip'))
     protected.until('it is let out', lambda: asks().status == 0)
 
     (back,) = [' '.join(line.split()) for line in manual.LITERAL.findall(
@@ -89,7 +95,7 @@ def test_one_namespace_is_let_out_and_in(types, asks, protected):
 def test_workloads_pass_while_no_server_answers_and_are_judged_again(
         types, asks, protected, protected_again):
     protected.stops_servers()
-    types(typed('emergency', 'failurePolicy","value":"Ignore"'))
+    types(typed(section('emergency'), 'failurePolicy","value":"Ignore"'))
     protected.until('they pass', lambda: asks().status == 0)
 
     # The servers that were scaled away come back as well.
@@ -97,7 +103,7 @@ def test_workloads_pass_while_no_server_answers_and_are_judged_again(
 
 
 def test_deleted_webhook_comes_back(types, asks, protected, protected_again):
-    types(typed('emergency', 'kubectl delete mutatingwebhook'))
+    types(typed(section('emergency'), 'kubectl delete mutatingwebhook'))
     protected.until('they pass', lambda: asks().status == 0)
 
     protected_again()
