@@ -20,6 +20,8 @@ import (
 	"github.com/notaryproject/notation-go/verifier"
 	"github.com/notaryproject/notation-go/verifier/trustpolicy"
 	"github.com/notaryproject/notation-go/verifier/truststore"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/keysize"
 )
 
 // Trust is whose signatures count.
@@ -75,7 +77,7 @@ func parse(text []byte) ([]*x509.Certificate, error) {
 	if len(all) == 0 {
 		return nil, errors.New("no PEM block \"CERTIFICATE\" found")
 	}
-	return all, nil
+	return all, keysize.Certificates(all)
 }
 
 // Authorities are the certificates of those who vouch: for the signers, and

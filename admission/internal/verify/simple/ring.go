@@ -12,6 +12,8 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
+
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/keysize"
 )
 
 var armorStart = []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----")
@@ -32,6 +34,9 @@ func readRing(text []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkKeys(ring); err != nil {
+		return nil, err
+	}
 	keys, err := openpgp.ReadKeyRing(bytes.NewReader(ring))
 	if err == nil && len(keys) == 0 {
 		err = errors.New("it is empty")
@@ -43,6 +48,29 @@ func readRing(text []byte) ([]byte, error) {
 		return nil, fmt.Errorf("the key ring holds no PGP public key: %w", err)
 	}
 	return ring, nil
+}
+
+// checkKeys refuses a ring with a key that takes seconds to use: the library
+// checks by it what the key says of itself.
+func checkKeys(ring []byte) error {
+	packets := packet.NewReader(bytes.NewReader(ring))
+	for {
+		next, err := packets.Next()
+		if err != nil {
+			return nil // the end, or where the library will end as well
+		}
+		public, ok := next.(*packet.PublicKey)
+		if !ok {
+			continue
+		}
+		switch public.PubKeyAlgo {
+		case packet.PubKeyAlgoRSA, packet.PubKeyAlgoRSASignOnly, packet.PubKeyAlgoDSA:
+			if bits, err := public.BitLength(); err != nil || keysize.Bits(int(bits)) != nil {
+				return fmt.Errorf("the key %X of the key ring is one of %d bits, which takes too long to use",
+					public.KeyId, bits)
+			}
+		}
+	}
 }
 
 // joinRing makes one binary key ring of one or more armored blocks. The pure

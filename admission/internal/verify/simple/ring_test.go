@@ -4,8 +4,11 @@ package simple
 
 import (
 	"bytes"
+	"crypto/rsa"
+	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -26,6 +29,18 @@ func key(t *testing.T) []byte {
 	return public.Bytes()
 }
 
+// large is a key that takes long to use.
+func large(t *testing.T) []byte {
+	t.Helper()
+	var public bytes.Buffer
+	n := new(big.Int).Lsh(big.NewInt(1), 16383)
+	err := packet.NewRSAPublicKey(time.Now(), &rsa.PublicKey{N: n, E: 65537}).Serialize(&public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return public.Bytes()
+}
+
 func TestARingTakesALimitedTimeToRead(t *testing.T) {
 	one := key(t)
 	for name, row := range map[string]struct {
@@ -34,6 +49,7 @@ func TestARingTakesALimitedTimeToRead(t *testing.T) {
 	}{
 		"as many keys as are accepted": {bytes.Repeat(one, maxKeys), ""},
 		"one key more":                 {bytes.Repeat(one, maxKeys+1), "has 101 keys"},
+		"a large key":                  {append(bytes.Clone(one), large(t)...), "16384 bits"},
 		"too long to be read":          {bytes.Repeat(one, maxRing/len(one)+1), "bytes"},
 	} {
 		err := Requirement{KeyRing: row.ring}.Check()
