@@ -141,6 +141,15 @@ def test_repacked_files_alone_are_no_fault(files, tmp_path):
     assert failures(write(tmp_path, files)) == {}
 
 
+def together(*changes):
+    def change(files):
+        for one in changes:
+            one(files)
+    return change
+
+
+BARE_CHART = packing.tgz([('portieris/Chart.yaml', b'apiVersion: v1\n'
+                           b'name: portieris\nversion: 2.0.1\n', 0o644)], 0)
 FAULTS = [
     ('metadata', replace(METADATA, 'app_version: "2.0-1"',
                          'app_version: "2.0.1"'), 'not "X.Y-Z"'),
@@ -362,11 +371,18 @@ FAULTS = [
      'loading the entry points ended with 0'),
     ('images', replace(STATIC, 'portieris: docker.io/starlingx/portieris',
                        'portieris: portieris'), 'not REGISTRY/NAME:TAG'),
+    ('images', together(put(CHART, BARE_CHART),
+                        replace(STATIC, 'tags:', 'none:')),
+     'images.tags names no image'),
+    ('images', in_chart('values.yaml', None, '\nextra:\n  image:\n'
+                        '    image: b\n    tag: c\n'),
+     'extra.image holds another image'),
     ('images', replace(ARMADA, 'docker.io/starlingx/portieris:',
                        'docker.io/other/portieris:'), 'lists other images'),
     ('images', append(STATIC, '\nextra:\n  image:\n    host: a\n'
                       '    image: b\n    tag: c\n'),
      'extra.image holds another image'),
+    ('rendered pods', put(CHART, BARE_CHART), 'the chart renders no pod'),
     ('rendered pods', in_chart(
         'templates/extra.yaml', None, 'apiVersion: v1\nkind: Pod\n'
         'metadata: {name: extra}\nspec:\n'
