@@ -80,6 +80,9 @@ func (t *Trust) Check(ctx context.Context, envelope []byte, mediaType string,
 	if mediaType != jws && mediaType != cose {
 		return time.Time{}, fmt.Errorf("envelope has the media type %q", mediaType)
 	}
+	if err := checkKeys(envelope, mediaType); err != nil {
+		return time.Time{}, fmt.Errorf("envelope cannot be read: %w", err)
+	}
 	found, err := t.verifier.Verify(ctx, oci.Descriptor{
 		MediaType: image.MediaType,
 		Digest:    digest.Digest(image.Digest),
