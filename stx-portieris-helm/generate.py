@@ -203,11 +203,15 @@ def schema(values):
     whole = {
         '$schema': 'http://json-schema.org/draft-07/schema#',
         '$comment': 'SPDX-License-Identifier: Apache-2.0. Written from '
-                    'values.yaml by generate.py. The patternProperties are '
-                    'near misses; their const is the hint Helm prints.',
+                    'values.yaml by generate.py. The patternProperties with a '
+                    'const are near misses; it is the hint Helm prints.',
         'title': 'Values of the portieris chart',
     }
     whole.update(section(values))
+    # Helm and the condition of a dependency put them there. They are no
+    # values of this chart, so they are no properties.
+    whole['patternProperties']['^(enabled|global)$'] = {
+        'description': 'Belongs to a chart that depends on this one.'}
     return json.dumps(whole, indent=2, ensure_ascii=False) + '\n'
 
 

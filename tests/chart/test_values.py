@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values become policies, and wrong values a sentence."""
 
+import json
+
 import pytest
 
 from .conftest import CHART
@@ -264,6 +266,21 @@ def test_unknown_key_is_refused_by_name(chart, values, key):
     else:
         assert "additional properties '%s' not allowed" % next(
             iter(values)) in message
+
+
+def test_chart_may_be_a_dependency(every_helm, tmp_path):
+    (tmp_path / 'charts').mkdir()
+    (tmp_path / 'charts' / 'portieris').symlink_to(CHART)
+    (tmp_path / 'values.yaml').write_text('portieris: {enabled: true}')
+    (tmp_path / 'Chart.yaml').write_text(json.dumps({
+        'apiVersion': 'v2', 'name': 'platform', 'version': '1.0.0',
+        'dependencies': [{'name': 'portieris', 'version': '2.x.x',
+                          'condition': 'portieris.enabled'}]}))
+
+    done = run(every_helm, 'template', 'all', str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    assert 'name: image-admission-config' in done.stdout
 
 
 @pytest.mark.parametrize('values, cure', [
