@@ -36,7 +36,7 @@ const (
 // Error says what was asked, and what came back instead of an answer.
 type Error struct {
 	Kind   Kind
-	URL    string        // scheme, host and path: no query, no user
+	URL    string        // scheme, host and path, cut short: no query, no user
 	Status int           // for Status, Missing and Refused
 	After  time.Duration // for Timeout
 	Tried  []string      // for Refused: where the credentials came from
@@ -111,8 +111,15 @@ func unwrapURL(err error) error {
 	return err
 }
 
+// bare is what a message shows of a URL. Servers choose realms and where they
+// redirect to, at any length.
 func bare(u *url.URL) string {
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	const most = 1000
+	text := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	if len(text) > most {
+		text = text[:most] + "..."
+	}
+	return text
 }
 
 // origin returns scheme and host of a URL.

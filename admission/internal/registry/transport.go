@@ -363,13 +363,12 @@ func parseTarget(text string) (*url.URL, error) {
 // inTime says Timeout for a deadline that passed while another caller's
 // question was waited for.
 func inTime(ctx context.Context, started time.Time, realm string, err error) error {
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
-		var own *Error
-		if !errors.As(err, &own) {
-			return &Error{Kind: Timeout, URL: realm, After: time.Since(started), Err: err}
-		}
+	var own *Error
+	address, parseErr := url.Parse(realm)
+	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() == nil || errors.As(err, &own) || parseErr != nil {
+		return err
 	}
-	return err
+	return &Error{Kind: Timeout, URL: bare(address), After: time.Since(started), Err: err}
 }
 
 func refusal(target *url.URL, status int, cause error) error {

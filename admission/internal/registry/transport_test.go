@@ -478,6 +478,50 @@ func TestWhoeverARedirectLeadsToCannotAskForCredentials(t *testing.T) {
 	}
 }
 
+func TestAnAddressOfAnyLengthIsCutShortInAMessage(t *testing.T) {
+	b := newBed(t)
+	long := "/" + strings.Repeat("x", 50000)
+	over := make(chan struct{})
+	defer close(over)
+	for name, handle := range map[string]http.HandlerFunc{
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == long {
+				w.WriteHeader(500)
+				return
+			}
+			http.Redirect(w, r, long, http.StatusFound)
+		},
+		"a realm": func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == long {
+				w.WriteHeader(500)
+				return
+			}
+			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="https://%s%s"`, r.Host, long))
+			w.WriteHeader(401)
+		},
+	} {
+		_, err := b.get(t, b.Serve(t, handle).URL, good)
+		e := wantKind(t, err, registry.Status, "500")
+		if len(err.Error()) > 2000 || len(e.URL) > 2000 {
+			t.Errorf("%s: a message of %d bytes", name, len(err.Error()))
+		}
+	}
+	ctx := limited{t.Context(), make(chan struct{})}
+	silent := ctx.silence(over)
+	server := b.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == long {
+			silent(w, r)
+			return
+		}
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="https://%s%s"`, r.Host, long))
+		w.WriteHeader(401)
+	}))
+	_, err := b.transport.Do(ctx, registry.Request{URL: server.URL, Limit: 1})
+	if e := wantKind(t, err, registry.Timeout); len(e.URL) > 2000 {
+		t.Errorf("a silent realm: an address of %d bytes", len(e.URL))
+	}
+}
+
 func TestARedirectToTheSameServerKeepsTheCredentials(t *testing.T) {
 	a := notarytest.NewAuthority(t)
 	server := a.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
