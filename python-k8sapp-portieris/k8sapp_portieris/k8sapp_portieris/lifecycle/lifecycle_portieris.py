@@ -91,7 +91,8 @@ AFTER_BASE = {
 # the timing of the hook before them, or none.
 AFTER_BASE.update({
     (ARMADA, POST, APPLY): ('_see_off', '_give_back', '_restore'),
-    (FLUXCD, POST, APPLY): ('_see_off', '_give_back', '_restore', '_rebuild'),
+    (FLUXCD, POST, APPLY): ('_see_off', '_give_back', '_restore', '_rebuild',
+                            '_settle_values'),
     (ARMADA, POST, ROLLBACK): ('_restore',),
     (FLUXCD, POST, ROLLBACK): ('_restore',),
     (MANIFEST, POST, APPLY): ('_finish', '_restore'),
@@ -281,6 +282,13 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
         if webhook.settle(cluster, policy):
             LOG.info('%s: failure policy is %s again' % (app.name, policy))
 
+    @forgiving
+    def _settle_values(self, app_op, app, hook_info):
+        # After a failure FluxCD would take it for a reason to try again.
+        if (hook_info.extra or {}).get('rc'):
+            webhook.settle_values(_cluster(app_op), overrides.failure_policy(
+                overrides.read(_user_overrides(app_op, app))))
+
     def _restore_after_abort(self, app_op, app, hook_info):
         # A removal that goes on all the same takes the server away.
         if (hook_info.extra or {}).get(
@@ -368,12 +376,9 @@ class PortierisAppLifecycleOperator(base.AppLifecycleOperator):
     def _finish(self, app_op, app, hook_info):
         if not (hook_info.extra or {}).get('manifest_applied'):
             return
-        cluster = _cluster(app_op)
-        for name in adoption.finish(cluster):
+        for name in adoption.finish(_cluster(app_op)):
             LOG.warning('%s: %s, made by the older application, was changed '
                         'and stays in force' % (app.name, name))
-        webhook.settle_values(cluster, overrides.failure_policy(
-            overrides.read(_user_overrides(app_op, app))))
 
     # Namespaces.
 

@@ -166,18 +166,32 @@ class OnFluxCD(Older):
         self.update()
         self.assertEqual([], self.api.changes)
 
-    def test_fluxcd_does_not_bring_the_relaxed_policy_back(self):
+    def policy_in_fluxcd(self, after, **extra):
+        """Return the one in the values that FluxCD reads."""
         path = api.SECRETS + 'portieris-system-overrides'
         key = 'portieris-system-overrides.yaml'
         text = 'replicaCount: 1\nwebHooks: {failurePolicy: Ignore}\n'
         self.api.add(path, data={key: base64.b64encode(
             text.encode('ascii')).decode('ascii')})
         for _ in range(2):
-            self.update()
-            self.assertEqual(
-                {'replicaCount': 1, 'webHooks': {'failurePolicy': 'Fail'}},
-                yaml.safe_load(base64.b64decode(
-                    self.api.objects[path]['data'][key])))
+            self.call(after, **extra)
+        values = yaml.safe_load(base64.b64decode(
+            self.api.objects[path]['data'][key]))
+        self.assertEqual(1, values['replicaCount'])
+        return values['webHooks']['failurePolicy']
+
+    def test_fluxcd_does_not_bring_the_relaxed_policy_back(self):
+        # Nor when a version comes back that was put in place by an update:
+        # its values are those of then.
+        for status in ('updating', 'recovering'):
+            self.status = status
+            self.assertEqual('Fail', self.policy_in_fluxcd(
+                (None, 'fluxcd-request', 'post', 'apply'), rc=True))
+
+    def test_fluxcd_gets_no_reason_to_repeat_an_update_that_failed(self):
+        for moment, extra in FAILURES:
+            self.assertEqual('Ignore', self.policy_in_fluxcd(
+                moment, **extra))
 
     # Failures.
 
