@@ -5,6 +5,7 @@ import argparse
 import contextlib
 import fcntl
 import glob
+import json
 import os
 import re
 import shutil
@@ -85,6 +86,8 @@ def add_parser(subparsers):
                         help='where the packages go (default: dist)')
     parser.add_argument('--prepare', action='store_true',
                         help='only install what builds and checks them')
+    parser.add_argument('-o', dest='format', choices=('text', 'json'),
+                        default='text', help='form of the result')
     parser.set_defaults(run=run)
 
 
@@ -92,8 +95,11 @@ def run(args):
     if args.prepare:
         prepare(args.kind, PROGRAMS[args.kind] | CHECKERS[args.kind])
         return 0
-    for path in make(args.kind, args.output):
-        print(path)
+    made = make(args.kind, args.output)
+    if args.format == 'json':
+        print(json.dumps({'files': made}, indent=2))
+    else:
+        print('\n'.join(made))
     return 0
 
 

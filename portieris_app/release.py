@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -67,6 +68,8 @@ def add_parser(subparsers):
     parser.add_argument('--store', metavar='FOLDER',
                         help='signature store for GPG signatures of images '
                              '(default: signatures in the output)')
+    parser.add_argument('-o', dest='format', choices=('text', 'json'),
+                        default='text', help='form of the result')
     parser.set_defaults(run=run)
 
 
@@ -89,10 +92,14 @@ def run(args):
             push(skopeo, args, made[1], scratch)
         if args.cosign_key:
             cosign_image(cosign, args, digest, scratch)
-    for path in made:
-        print(path)
-    if args.push:
-        print('%s@%s' % (name_only(args.push), digest))
+    pushed = '%s@%s' % (name_only(args.push), digest) if args.push else None
+    if args.format == 'json':
+        print(json.dumps({
+            'files': [{'path': path, 'sha256': sha256(path)}
+                      for path in made],
+            'image_digest': digest, 'pushed': pushed}, indent=2))
+    else:
+        print('\n'.join(made + ([pushed] if pushed else [])))
     return 0
 
 

@@ -58,16 +58,19 @@ def add_parser(subparsers):
     parser.add_argument('--output', metavar='FILE',
                         help="default: beside the tarball, with the suffix "
                              '%s' % SUFFIX)
+    parser.add_argument('-o', dest='format', choices=('text', 'json'),
+                        default='text', help='form of the result')
     parser.set_defaults(run=run)
 
 
 def run(args):
     version = versions.of_sources(checkout.root())
     tarball = args.tarball or 'dist/portieris-%s.tgz' % version
-    print(make(tarball,
-               args.image or 'dist/portieris-image-%s.tar'
-               % versions.component(version),
-               args.output or beside(tarball)))
+    path = make(tarball, args.image or 'dist/portieris-image-%s.tar'
+                % versions.component(version),
+                args.output or beside(tarball))
+    print(path if args.format == 'text'
+          else json.dumps({'path': path}, indent=2))
     return 0
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packages built once from a checkout that nobody else changes."""
 
+import json
+import pathlib
 import shutil
 import subprocess
 
@@ -45,8 +47,11 @@ class Packages:
 
 
 def build_packages(kind, made, output, **settings):
-    done = made.run('packages', kind, '--output', output, **settings)
+    done = made.run('packages', kind, '--output', output, '-o', 'json',
+                    **settings)
     assert done.returncode == 0, done.stderr
+    assert {pathlib.Path(path) for path in json.loads(done.stdout)[
+        'files']} == set(output.iterdir())
     return Packages(kind, made, output)
 
 

@@ -187,8 +187,9 @@ def test_missing_signer_is_named_before_anything_is_built(
     assert not (tmp_path / 'out').exists()
 
 
-def test_signature_of_earlier_sums_does_not_stay_beside_new_ones(
-        monkeypatch, tmp_path):
+@pytest.fixture
+def quick(monkeypatch, tmp_path):
+    """A folder into which a release is built of nothing."""
     def file(name):
         (tmp_path / name).write_text(name)
         return str(tmp_path / name)
@@ -198,12 +199,28 @@ def test_signature_of_earlier_sums_does_not_stay_beside_new_ones(
     monkeypatch.setattr(release.image, 'make', lambda path: {
         'path': file('image.tar'), 'digest': 'sha256:0'})
     monkeypatch.setattr(release.sbom, 'make', lambda *_: file('bill'))
-    signature = pathlib.Path(file('SHA256SUMS.asc'))
+    return tmp_path
 
-    release.make(str(tmp_path))
 
-    assert (tmp_path / 'SHA256SUMS').exists()
-    assert not signature.exists()
+def test_signature_of_earlier_sums_does_not_stay_beside_new_ones(quick):
+    (quick / 'SHA256SUMS.asc').write_text('of other sums')
+
+    release.make(str(quick))
+
+    assert (quick / 'SHA256SUMS').exists()
+    assert not (quick / 'SHA256SUMS.asc').exists()
+
+
+def test_scripts_get_files_sums_and_digest_as_json(quick, capsys):
+    assert cli.main(['release', '--output', str(quick), '-o', 'json']) == 0
+
+    said = json.loads(capsys.readouterr().out)
+    assert said['image_digest'] == 'sha256:0'
+    assert said['pushed'] is None
+    sums = [line.split('  ') for line in
+            (quick / 'SHA256SUMS').read_text().splitlines()]
+    assert {(one['sha256'], pathlib.Path(one['path']).name)
+            for one in said['files']} > set(map(tuple, sums))
 
 
 @pytest.mark.parametrize('reference, name', [

@@ -68,8 +68,10 @@ def release(sources, image, tmp_path_factory):
     folder = tmp_path_factory.mktemp('release')
     sources.build('--output', folder)
     done = sources.run('sbom', '--tarball', folder / 'portieris-2.0-1.tgz',
-                       '--image', image)
+                       '--image', image, '-o', 'json')
     assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        'path': str(folder / 'portieris-2.0-1.cdx.json')}
     return folder
 
 
