@@ -18,6 +18,8 @@ from portieris_app import cli
 from portieris_app import packing
 from portieris_app import verify
 from portieris_app.verifying import package as packages
+from portieris_app.verifying import plugins
+from portieris_app.verifying import rendering
 
 METADATA = 'metadata.yaml'
 ARMADA = 'portieris-manifest.yaml'
@@ -118,7 +120,7 @@ def in_wheel(edit, recorded=True):
                 if name != INFO + 'RECORD').encode() + (
                     INFO + 'RECORD,,\n').encode()
         packed = io.BytesIO()
-        with zipfile.ZipFile(packed, 'w') as wheel:
+        with zipfile.ZipFile(packed, 'w', zipfile.ZIP_DEFLATED) as wheel:
             for name, content in inside.items():
                 wheel.writestr(name, content)
         files[WHEEL] = packed.getvalue()
@@ -532,13 +534,48 @@ def test_bomb_is_not_unpacked(built, tmp_path, monkeypatch):
     assert 'unpacks to more than 1 MiB' in failures(str(path))['archive']
 
 
-def test_bomb_in_the_wheel_is_not_unpacked(files, tmp_path, monkeypatch):
-    in_wheel(put('k8sapp_portieris/zeros.py', bytes(5 << 20)))(files)
+@pytest.mark.parametrize('bomb, limit', [
+    ({'k8sapp_portieris/zeros.py': bytes(5 << 20)}, 'MAX_UNPACKED'),
+    ({'k8sapp_portieris/%d.py' % number: b'' for number in range(500)},
+     'MAX_MEMBERS')])
+def test_bomb_in_the_wheel_is_not_unpacked(files, tmp_path, monkeypatch,
+                                           bomb, limit):
+    in_wheel(lambda inside: inside.update(bomb))(files)
     path = write(tmp_path, files)
-    monkeypatch.setattr(packages, 'MAX_UNPACKED', 6 << 20)
-    monkeypatch.setattr(packages, 'MAX_MEMBERS', 12)
+    assert failures(path, no_code=True) == {}
 
-    assert 'is not a sound wheel' in failures(path)['wheels']
+    monkeypatch.setattr(packages, limit,
+                        {'MAX_UNPACKED': 4 << 20, 'MAX_MEMBERS': 400}[limit])
+
+    assert 'it unpacks to more than' in failures(path)['wheels']
+
+
+@pytest.mark.parametrize('limit, sentence', [
+    ('MAX_PACKED', 'the file is larger than 0 MiB'),
+    ('MAX_MEMBERS', 'more than 10 members')])
+def test_tarball_beyond_what_an_application_needs_is_not_read(
+        built, monkeypatch, limit, sentence):
+    monkeypatch.setattr(packages, limit, 10)
+
+    assert sentence in failures(str(built.tarball))['archive']
+
+
+def test_tool_that_hangs_is_given_up(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(rendering, 'SECONDS', 0.01)
+    tool = tmp_path / 'helm'
+    tool.write_text('#!/bin/sh\nexec sleep 60\n')
+    tool.chmod(0o755)
+    monkeypatch.setattr(checkout, 'helm', lambda: [str(tool)])
+
+    assert failures(write(tmp_path, files), no_code=True)['helm lint'] == \
+        'helm gave no answer in 0 s'
+
+
+def test_plugin_that_hangs_is_given_up(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(plugins, 'SECONDS', 0.01)
+
+    assert 'did not load in 0 s' in failures(
+        write(tmp_path, files))['plugin classes']
 
 
 def test_full_disk_is_no_fault_of_the_tarball(built, monkeypatch, capsys):
