@@ -19,7 +19,7 @@ type open struct{ io.Writer }
 func (open) Close() error { return nil }
 
 // text is a message of some bytes.
-func text(t *testing.T, length int) []byte {
+func text(t testing.TB, length int) []byte {
 	t.Helper()
 	var message bytes.Buffer
 	w, err := packet.SerializeLiteral(open{&message}, true, "", 0)
@@ -36,7 +36,7 @@ func text(t *testing.T, length int) []byte {
 }
 
 // pack packs messages as gpg does.
-func pack(t *testing.T, messages ...[]byte) []byte {
+func pack(t testing.TB, messages ...[]byte) []byte {
 	t.Helper()
 	var packed bytes.Buffer
 	w, err := packet.SerializeCompressed(open{&packed}, packet.CompressionZLIB, nil)
@@ -95,4 +95,24 @@ func TestASignatureThatCannotBeUnpackedCountsForNothing(t *testing.T) {
 		!strings.Contains(refused.Reason, "signature 1 cannot be read: it unpacks to more") {
 		t.Errorf("alone: %v", err)
 	}
+}
+
+func FuzzUnpack(f *testing.F) {
+	small := text(f, 300)
+	f.Add(small)
+	f.Add(pack(f, small))
+	f.Add(pack(f, small, text(f, 1<<20)))
+	f.Add(append(pack(f, small), pack(f, small)...))
+	f.Fuzz(func(t *testing.T, message []byte) {
+		if len(message) > maxSignature {
+			return
+		}
+		got, err := unpacked(message)
+		if err != nil {
+			return
+		}
+		if packed, err := firstPacked(got); packed != nil || err != nil || len(got) > maxMessage {
+			t.Errorf("%d bytes are left, packed: %t", len(got), packed != nil)
+		}
+	})
 }
