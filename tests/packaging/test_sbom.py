@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import types
 
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
@@ -13,7 +14,9 @@ import pytest
 from portieris_app.errors import Failure
 from portieris_app import licenses
 from portieris_app import sbom
+from portieris_app.verifying.deep import rebuilt
 from portieris_app.verifying import package as packages
+from portieris_app.verifying import Wrong
 
 pytestmark = pytest.mark.skipif(
     not shutil.which('go'), reason='the image of these tests needs Go')
@@ -243,6 +246,13 @@ def test_deep_verify_takes_version_and_date_from_the_tarball(
 
     assert checks['rebuild from this checkout'][0] == 'ok'
     assert checks['bill of materials'][0] == 'skip'
+
+
+def test_deep_verify_says_of_a_version_that_it_cannot_be_built():
+    foreign = types.SimpleNamespace(metadata={'app_version': '2.0.1'})
+
+    with pytest.raises(Wrong, match='its version is 2.0.1, which cannot'):
+        rebuilt(foreign)
 
 
 def test_deep_verify_names_what_another_checkout_built(sources, checkout,
