@@ -74,6 +74,22 @@ func (e *Error) Error() string {
 	}
 }
 
+// For is the error as it is told to one of those who share an answer: their
+// credentials are the same and may come from different places, of which none
+// is another's business.
+func (e *Error) For(credentials []Credential) *Error {
+	mine := *e
+	mine.Tried = nil
+	if len(e.Tried) > 0 {
+		for _, credential := range credentials {
+			if !credential.anonymous() {
+				mine.Tried = append(mine.Tried, credential.source())
+			}
+		}
+	}
+	return &mine
+}
+
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 

@@ -57,7 +57,7 @@ func transportDenial(r Request, server string, waited time.Duration, err error, 
 			"no valid ImagePullSecret defined for %s: %v", r.image(), t)
 	case registry.Refused:
 		return reason.Wrap(reason.CredentialsRefused, err,
-			"no valid ImagePullSecret defined for %s: %v", r.image(), t)
+			"no valid ImagePullSecret defined for %s: %v", r.image(), t.For(r.Credentials))
 	case registry.Status:
 		return statusDenial(r, server, err, t)
 	case registry.TooLarge:

@@ -49,6 +49,15 @@ func TestFailuresOfTheTransportHaveTheirReason(t *testing.T) {
 	}
 }
 
+func TestARefusalNamesTheCallersOwnSecrets(t *testing.T) {
+	shared := &registry.Error{Kind: registry.Refused, URL: "https://trust", Tried: []string{"secret theirs/pull"}}
+	r := Request{GUN: "r/app", Tag: "v1", Credentials: []registry.Credential{{Username: "u", Source: "secret mine/pull"}}}
+	got := denial(r, "https://trust", 0, shared).Error()
+	if !strings.Contains(got, "mine/pull") || strings.Contains(got, "theirs") {
+		t.Errorf("denied: %s", got)
+	}
+}
+
 func TestKeysOfEveryKindAreComparedByWhatTheyAre(t *testing.T) {
 	edPublic, _, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

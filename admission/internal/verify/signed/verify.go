@@ -197,17 +197,26 @@ func transportDenial(r Request, err error, failed *registry.Error) error {
 		return reason.Wrap(reason.NoCredentials, err, "%s: %v",
 			wanting(r, err), failed)
 	case registry.Refused:
+		shown := r.Credentials
+		if ofStore(err) {
+			shown = r.StoreCredentials
+		}
 		return reason.Wrap(reason.CredentialsRefused, err, "%s: %v",
-			wanting(r, err), failed)
+			wanting(r, err), failed.For(shown))
 	default:
 		return reason.Wrap(reason.RegistryError, err, "%v", failed)
 	}
 }
 
+// ofStore tells the signature store from the registry.
+func ofStore(err error) bool {
+	var store *storeError
+	return errors.As(err, &store)
+}
+
 // wanting says whose credentials are of no use.
 func wanting(r Request, err error) string {
-	var store *storeError
-	if errors.As(err, &store) {
+	if ofStore(err) {
 		return "the policy names no storeSecret that opens its signature store"
 	}
 	return "no valid ImagePullSecret defined for " + r.reference()

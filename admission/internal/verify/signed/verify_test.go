@@ -413,3 +413,18 @@ func TestDockerHubIsAskedAtItsRegistry(t *testing.T) {
 		t.Errorf("asked at %s for %s", place.Base(), place.scope)
 	}
 }
+
+func TestARefusalNamesTheCallersOwnSecrets(t *testing.T) {
+	shared := &registry.Error{Kind: registry.Refused, URL: "https://r", Tried: []string{"secret theirs/x"}}
+	r := Request{Host: "r", Name: "r/app", Tag: "v1",
+		Credentials:      []registry.Credential{{Username: "u", Source: "secret mine/pull"}},
+		StoreCredentials: []registry.Credential{{Username: "u", Source: "secret mine/store"}}}
+	for want, err := range map[string]error{
+		"of secret mine/pull": shared, "of secret mine/store": &storeError{shared},
+	} {
+		got := denial(r, err).Error()
+		if !strings.Contains(got, want) || strings.Contains(got, "theirs") {
+			t.Errorf("denied: %s", got)
+		}
+	}
+}
