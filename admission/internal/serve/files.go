@@ -26,18 +26,25 @@ type File struct {
 	// stays in use.
 	Apply func(contents [][]byte) error
 
-	last [][]byte
+	last   [][]byte
+	unread string // why the files could not be read the last time
 }
 
-// Load reads the files and applies them if they have changed.
+// Load reads the files and applies them if they have changed. That they cannot
+// be read is an error the first time, and nothing new after that.
 func (f *File) Load() (changed bool, err error) {
 	contents := make([][]byte, len(f.Paths))
 	for i, path := range f.Paths {
 		contents[i], err = os.ReadFile(path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if f.unread == err.Error() {
+				return false, nil
+			}
+			f.unread = err.Error()
 			return false, err
 		}
 	}
+	f.unread = ""
 	if f.last != nil && equal(f.last, contents) {
 		return false, nil
 	}

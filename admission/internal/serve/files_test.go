@@ -92,6 +92,39 @@ func TestAContentThatFailsIsReportedOnce(t *testing.T) {
 	}
 }
 
+// A directory cannot be read as a file, not even by root.
+func TestAFileThatCannotBeReadIsReportedOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	file, seen := applied(path, nil)
+	unreadable := func() {
+		t.Helper()
+		if err := os.Mkdir(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for attempt := 1; attempt <= 3; attempt++ {
+			_, err := file.Load()
+			if reported := err != nil; reported != (attempt == 1) {
+				t.Errorf("attempt %d: %v", attempt, err)
+			}
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unreadable()
+	put(t, path, "a")
+	if changed, err := file.Load(); !changed || err != nil {
+		t.Errorf("readable again: changed %v, error %v", changed, err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	unreadable()
+	if len(*seen) != 1 {
+		t.Errorf("applied %d times", len(*seen))
+	}
+}
+
 func TestWatchReloadsUntilItsContextEnds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ca.pem")
 	file, _ := applied(path, nil)
