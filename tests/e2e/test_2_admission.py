@@ -69,8 +69,10 @@ def test_image_signed_by_the_listed_signer_is_admitted(
     protected.apply(
         signer_secret(namespace, 'alice', protected.lab('signer', 'alice')),
         policy(namespace, trusted(protected, 'alice')))
-    protected.until('the policy is seen', lambda: 'SIGNER' not in
-                    protected.create(pod('mine', namespace, signed)).text)
+    # Until the policy is seen, that of the cluster admits anybody's.
+    protected.denies(pod('theirs', namespace, protected.image(signer='bob')))
+    answer = protected.create(pod('mine', namespace, signed))
+    assert answer.status == 0, answer
     protected.wait('pod/mine', 'condition=Ready', namespace)
 
 

@@ -286,6 +286,16 @@ def test_deep_verify_names_a_bill_of_another_version(sources, copy):
     assert 'pkg:helm/portieris@2.0.1 is not in' in detail
 
 
+def test_deep_verify_names_a_bill_that_cannot_be_read(sources, copy):
+    (copy.parent / 'portieris-2.0-1.cdx.json').unlink()
+    (copy.parent / 'portieris-2.0-1.cdx.json').mkdir()
+
+    status, detail = deep(sources, copy)['bill of materials']
+
+    assert status == 'FAIL'
+    assert 'cdx.json: Is a directory' in detail
+
+
 @pytest.mark.parametrize('text', ['', '[]', '{"components": 1}', '\x00'])
 def test_deep_verify_refuses_what_is_no_bill(sources, copy, text):
     (copy.parent / 'portieris-2.0-1.cdx.json').write_text(text)
