@@ -6,6 +6,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/simple"
 )
@@ -35,6 +36,15 @@ func (v *Verifier) simple(ctx context.Context, r Request) (string, error) {
 		Known: func(digest string) bool {
 			return v.found.holds(signature(digest), v.now())
 		},
+		Keep: func(digest string, ends []time.Time) {
+			until := v.now().Add(longestKept)
+			for _, end := range ends {
+				if end.After(v.now()) && end.Before(until) {
+					until = end
+				}
+			}
+			v.found.keep(signature(digest), until)
+		},
 	}
 	if r.StoreURL != "" {
 		question.Store = store.fetchSignature
@@ -42,12 +52,7 @@ func (v *Verifier) simple(ctx context.Context, r Request) (string, error) {
 	all := signature("")
 	return v.opening.Do(ctx, string(all[:]), longestLook,
 		func(ctx context.Context) (string, error) {
-			digest, err := simple.Verify(ctx, question)
-			if err == nil && !question.Known(digest) {
-				v.found.keep(signature(digest), simple.KeptUntil(
-					r.SignedBy, v.now(), v.now().Add(longestKept)))
-			}
-			return digest, err
+			return simple.Verify(ctx, question)
 		})
 }
 

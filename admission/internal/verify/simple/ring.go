@@ -110,26 +110,42 @@ func joinRing(text []byte) ([]byte, error) {
 	return ring, nil
 }
 
-// KeptUntil is until when a found signature may be relied on, and a given
-// time at the latest: the next of the keys that may have made it to expire
-// takes it away.
-func KeptUntil(requirements []Requirement, now, latest time.Time) time.Time {
+// endsOf are the times after which the signatures may satisfy the requirements
+// no more: when one of them expires, or a key that may have made one.
+func endsOf(requirements []Requirement, signatures [][]byte) ([]time.Time, error) {
+	found := signatureEnds(signatures)
 	for _, requirement := range requirements {
 		ring, err := joinRing(requirement.KeyRing)
 		if err != nil {
-			return now
+			return nil, err
 		}
 		keys, err := openpgp.ReadKeyRing(bytes.NewReader(ring))
 		if err != nil {
-			return now
+			return nil, err
 		}
-		for _, end := range ends(keys) {
-			if end.After(now) && end.Before(latest) {
-				latest = end
+		found = append(found, ends(keys)...)
+	}
+	return found, nil
+}
+
+// signatureEnds are the times at which signatures expire that do.
+func signatureEnds(messages [][]byte) []time.Time {
+	var found []time.Time
+	for _, message := range messages {
+		packets := packet.NewReader(bytes.NewReader(message))
+		for next, err := packets.Next(); err == nil; next, err = packets.Next() {
+			switch next := next.(type) {
+			case *packet.LiteralData:
+				_, _ = io.Copy(io.Discard, next.Body)
+			case *packet.Signature:
+				if next.SigLifetimeSecs != nil && *next.SigLifetimeSecs > 0 {
+					life := time.Duration(*next.SigLifetimeSecs) * time.Second
+					found = append(found, next.CreationTime.Add(life))
+				}
 			}
 		}
 	}
-	return latest
+	return found
 }
 
 // ends are the times at which keys expire that do.

@@ -58,3 +58,27 @@ func TestARingTakesALimitedTimeToRead(t *testing.T) {
 		}
 	}
 }
+
+func TestASignatureAndItsKeyTellWhenTheyEnd(t *testing.T) {
+	config := packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, KeyLifetimeSecs: 3600}
+	made, err := openpgp.NewEntity("ci", "", "ci@example.com", &config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var public, message bytes.Buffer
+	if err := made.Serialize(&public); err != nil {
+		t.Fatal(err)
+	}
+	config.SigLifetimeSecs = 60
+	text, err := openpgp.Sign(&message, made, nil, &config)
+	if err == nil {
+		err = text.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := endsOf([]Requirement{{KeyRing: public.Bytes()}}, [][]byte{message.Bytes()})
+	if err != nil || len(got) != 2 || got[1].Sub(got[0]) < 58*time.Minute {
+		t.Errorf("they end at %v, %v", got, err)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/image"
@@ -45,6 +46,10 @@ type Request struct {
 	// Known tells that the signatures of a digest satisfied the requirements
 	// a while ago, and need not be read again; nil: of none.
 	Known func(digest string) bool
+	// Keep is told of a digest whose signatures were read and satisfy the
+	// requirements, and of the times after which they may do so no more; nil:
+	// nobody is.
+	Keep func(digest string, ends []time.Time)
 }
 
 // The ways a check can end other than well. Anything else says that registry
@@ -107,6 +112,9 @@ func Verify(ctx context.Context, r Request) (string, error) {
 	}
 	if err := judge(ctx, policy, &source{imageName{named}, content, signatures}); err != nil {
 		return "", err
+	}
+	if ends, err := endsOf(r.Requirements, signatures); err == nil && r.Keep != nil {
+		r.Keep(found.String(), ends)
 	}
 	return found.String(), nil
 }
