@@ -27,7 +27,7 @@ _BARE_IPV6 = re.compile('[0-9a-fA-F]*:[0-9a-fA-F]*:')
 # How the names of images of a registry begin, as in the chart.
 _BEGINNING = re.compile(
     r'([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?'
-    r'(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:.]+\])'
+    r'(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])'
     r'(:[0-9]+)?(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*/?\Z')
 
 # As in the chart's schema.

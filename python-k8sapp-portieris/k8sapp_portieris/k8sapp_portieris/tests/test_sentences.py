@@ -144,6 +144,7 @@ class TrustServers(unittest.TestCase):
                 ('r.io/team:v1', 'HOST[:PORT][/PATH]'),
                 ('/r.io', 'HOST[:PORT][/PATH]'),
                 ('r.io//team', 'HOST[:PORT][/PATH]'),
+                ('[::ffff:10.0.0.1]:9001', 'HOST[:PORT][/PATH]'),
                 ('r.io/Team', 'HOST[:PORT][/PATH]')):
             sentence, = self.problems(registry=registry)
             self.assertIn('trustServers[0].registry is "%s"' % registry,
