@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package certtest makes certificates of servers for tests.
+// Package certtest makes certificates for tests.
 package certtest
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -44,4 +46,25 @@ func Pair(t testing.TB, name string) (chain, key []byte) {
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}),
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})
+}
+
+// RSA is a certificate of an RSA key of some bits, which nobody has.
+func RSA(t testing.TB, bits uint) (raw []byte) {
+	t.Helper()
+	_, signer, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	raw, err = x509.CreateCertificate(rand.Reader, template, template,
+		RSAKey(bits), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// RSAKey is a public key that takes long to make otherwise.
+func RSAKey(bits uint) *rsa.PublicKey {
+	return &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), bits-1), E: 65537}
 }

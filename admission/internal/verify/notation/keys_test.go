@@ -3,37 +3,17 @@
 package notation
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"math/big"
 	"strings"
 	"testing"
 
 	gocose "github.com/veraison/go-cose"
 
+	"opendev.org/starlingx/portieris-armada-app/admission/internal/certtest"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/notationtest"
 	"opendev.org/starlingx/portieris-armada-app/admission/internal/verify/attached"
 )
-
-// large is a certificate with a key that takes long to use.
-func large(t *testing.T) []byte {
-	t.Helper()
-	_, signer, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
-	key := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 16383), E: 65537}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template, key, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
-}
 
 // led adds a certificate to those of an envelope.
 func led(t *testing.T, envelope []byte, mediaType string, raw []byte) []byte {
@@ -74,13 +54,13 @@ func TestAnEnvelopeWithAKeyThatTakesSecondsIsRefused(t *testing.T) {
 		if err := checkKeys(envelope, mediaType); err != nil {
 			t.Errorf("%s: %v", mediaType, err)
 		}
-		envelope = led(t, envelope, mediaType, large(t))
+		envelope = led(t, envelope, mediaType, certtest.RSA(t, 16384))
 		_, err := trusting(t, authority).Check(t.Context(), envelope, mediaType, image)
 		if err == nil || !strings.Contains(err.Error(), "16384 bits") {
 			t.Errorf("%s with a large key: %v", mediaType, err)
 		}
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: large(t)})
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certtest.RSA(t, 16384)})
 	if _, err := ParseSigners(text); err == nil || !strings.Contains(err.Error(), "16384 bits") {
 		t.Errorf("authorities with a large key: %v", err)
 	}
