@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values become policies, and wrong values a sentence."""
 
+import importlib
 import json
 
 import pytest
 
 from .conftest import CHART
 from .conftest import Chart
+from .conftest import ROOT
 from .conftest import run
 
 REJECT = {'simple': {'requirements': [{'type': 'reject'}]}}
@@ -164,23 +166,35 @@ def test_wrong_value_gets_a_sentence(chart, values, sentence):
     assert sentence in chart.refusal(**values)
 
 
+@pytest.fixture
+def checks(monkeypatch):
+    """What the plugin says before an apply; it has the chart's rule too."""
+    monkeypatch.syspath_prepend(
+        str(ROOT / 'python-k8sapp-portieris' / 'k8sapp_portieris'))
+    return importlib.import_module('k8sapp_portieris.common.sentences')
+
+
 @pytest.mark.parametrize('registry', [
     '/r.io', 'r.io//team', 'r.io/team:v1', 'r.io@sha256', 'r.io:port',
     'r.io/Team', '.r.io', 'r.io/-a', '[2001:db8::1', 'r_.io',
     '[::ffff:10.0.0.1]:9001'])
-def test_registry_that_begins_no_image_is_refused(chart, registry):
+def test_registry_that_begins_no_image_is_refused(chart, checks, registry):
     # Its entry would match nothing, and the default policy would judge.
-    assert 'as image names begin' in chart.refusal(
-        trustServers=[dict(SERVER, registry=registry)])
+    servers = [dict(SERVER, registry=registry)]
+    assert 'as image names begin' in chart.refusal(trustServers=servers)
+    assert checks.about_trust_servers(servers)
 
 
 @pytest.mark.parametrize('registry', [
     'localhost', 'Harbor.example.com', '[2001:db8::1]:9001', '10.0.0.1:5000',
     'r.io/team_a/b--c/d.e'])
-def test_registry_that_begins_images_becomes_an_entry(chart, registry):
-    release = chart.render(trustServers=[dict(SERVER, registry=registry)])
+def test_registry_that_begins_images_becomes_an_entry(
+        chart, checks, registry):
+    servers = [dict(SERVER, registry=registry)]
+    release = chart.render(trustServers=servers)
 
     assert release.entries[0]['name'] == registry + '/*'
+    assert checks.about_trust_servers(servers) == []
 
 
 def test_signers_without_value_are_none(every_helm):
